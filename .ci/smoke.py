@@ -38,9 +38,8 @@ def main():
     assert search.best_score_ > 0.8, f"R^2 of {search.best_score_:.3f} on nearly noise-free data"
     copy = pickle.loads(pickle.dumps(search))
     np.testing.assert_array_equal(copy.predict(X), search.predict(X))
-    print(
-        f"skmatrix {skmatrix.__version__} from {folder}: cross-validated R^2 {search.best_score_:.3f}"
-    )
+    version, score = skmatrix.__version__, search.best_score_
+    print(f"skmatrix {version} from {folder}: cross-validated R^2 {score:.3f}")
 
 
 if __name__ == "__main__":
