@@ -1,0 +1,134 @@
+"""The outer loop of every iterative fit: stopping, history, progress, callbacks."""
+
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+# Beyond this many iterations, callbacks see one task per per cent of them: scikit-learn keeps
+# every task until the end of the fit.
+_TASK_LIMIT = 10_000
+
+
+class Iterations:
+    """Iterate until the change is small, a callback asks to stop, or `max_iter` is reached.
+
+    Used as ``for i in loop: ...; loop.update(change, ...)``: the body calls ``update`` once
+    and never leaves the loop by itself. scikit-learn's callbacks are told of the beginning
+    and end of the fit and of each iteration.
+
+    Parameters
+    ----------
+    estimator : estimator with CallbackSupportMixin
+        The estimator being fitted; its ``verbose``, if there is one, asks for a printed
+        line per iteration.
+    X : array-like or sparse matrix
+        Validated data, passed to the callbacks.
+    y : array-like or None
+        Validated target, passed to the callbacks.
+    max_iter : int
+        Largest number of iterations.
+    tol : float
+        The loop has converged when a change is at most `tol`.
+    metadata : dict, default=None
+        Passed to the callbacks with X and y, such as ``{"sample_weight": w}``: what a score
+        of the fit needs besides them.
+
+    Attributes
+    ----------
+    n_iter : int
+        Iterations begun so far.
+    history : list of float
+        The objective after each iteration that passed one to ``update``.
+    converged : bool
+        Whether a change reached `tol`, or ``stop`` was called.
+    """
+
+    def __init__(self, estimator, X, y=None, *, max_iter, tol, metadata=None):
+        self.max_iter = max_iter
+        self.tol = tol
+        self.n_iter = 0
+        self.history = []
+        self.converged = False
+        self._estimator = estimator
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._verbose = getattr(estimator, "verbose", 0)
+        self._change = None
+        self._state = None
+        self._updated = False
+
+    def __iter__(self):
+        stride = 1 if self.max_iter <= _TASK_LIMIT else self.max_iter // 100
+        fit = self._estimator._init_callback_context(max_subtasks=-(-self.max_iter // stride))
+        fit.call_on_fit_task_begin(**self._data)
+        stopped = False
+        while self.n_iter < self.max_iter and not (self.converged or stopped):
+            if self.n_iter % stride == 0:
+                task = fit.subcontext(task_name="iteration")
+                task.call_on_fit_task_begin(**self._data)
+            self.n_iter += 1
+            self._updated = False
+            yield self.n_iter - 1
+            if not self._updated:
+                raise RuntimeError("the body of the loop must call update once per iteration")
+            last = self.converged or self.n_iter == self.max_iter
+            if self.n_iter % stride == 0 or last:
+                stopped = task.call_on_fit_task_end(
+                    **self._data, reconstruction_attributes=self._state
+                )
+        fit.call_on_fit_task_end(**self._data, reconstruction_attributes=self._state)
+        if not (self.converged or stopped):
+            self._warn()
+
+    def update(self, change, *, objective=None, state=None, allow_stop=True):
+        """Report the end of an iteration.
+
+        Parameters
+        ----------
+        change : float
+            What is compared with `tol`: relative and free of the scale of the data.
+        objective : float, default=None
+            Value of the objective, kept in ``history``.
+        state : callable, default=None
+            Returns a dict of the fitted attributes as they would be if the fit ended here;
+            called only if a callback asks for the estimator so far.
+        allow_stop : bool, default=True
+            False if a small change must not end the fit yet.
+        """
+        self._updated = True
+        self._state = state
+        self._change = float(change)
+        if objective is not None:
+            self.history.append(float(objective))
+        if self._verbose:
+            shown = "" if objective is None else f"objective={self.history[-1]:.6g}, "
+            self._print(f"{shown}change={self._change:.3g}")
+        if allow_stop and self._change <= self.tol:
+            self.converged = True
+
+    def stop(self, reason):
+        """End the fit, as converged, with this iteration.
+
+        Parameters
+        ----------
+        reason : str
+            Printed when the estimator is verbose.
+        """
+        self.converged = True
+        if self._verbose:
+            self._print(f"stopped: {reason}")
+
+    def _print(self, text):
+        """Print a line about the present iteration."""
+        name = type(self._estimator).__name__
+        print(f"[{name}] iteration {self.n_iter}/{self.max_iter}: {text}")
+
+    def _warn(self):
+        """Warn that `max_iter` ended the fit."""
+        warnings.warn(
+            f"{type(self._estimator).__name__} did not converge: after max_iter={self.max_iter}"
+            f" iterations the change is {self._change:.3g}, above tol={self.tol:g}. Increase"
+            " max_iter, or accept a larger tol.",
+            ConvergenceWarning,
+            # Up through __iter__, fit and scikit-learn's wrapper of fit to the caller of fit.
+            stacklevel=5,
+        )

@@ -1,0 +1,23 @@
+"""The private names of scikit-learn that this package relies on.
+
+Nothing else in the package imports a private scikit-learn name, so that a change there
+is met by a change in this file alone.
+"""
+
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    StrOptions,
+    validate_params,
+)
+from sklearn.utils.validation import _check_sample_weight
+
+__all__ = [
+    "Interval",
+    "InvalidParameterError",
+    "StrOptions",
+    "_check_sample_weight",
+    "_fit_context",
+    "validate_params",
+]
