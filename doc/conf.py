@@ -28,7 +28,7 @@ extensions = [
 ]
 templates_path = ["_templates"]
 # The templates are not pages; the tables of the benchmarks are parts of one.
-exclude_patterns = ["_build", "_inv", "_templates", "benchmarks", "**/GALLERY_HEADER.rst"]
+exclude_patterns = ["_build", "_inv", "_templates", "benchmarks"]
 nitpicky = True
 
 # -- API reference -------------------------------------------------------------------------------
