@@ -30,6 +30,7 @@ templates_path = ["_templates"]
 # The templates are not pages; the tables of the benchmarks are parts of one.
 exclude_patterns = ["_build", "_inv", "_templates", "benchmarks"]
 nitpicky = True
+toc_object_entries_show_parents = "hide"
 
 # -- API reference -------------------------------------------------------------------------------
 autosummary_generate = True

@@ -147,6 +147,10 @@ def pages(found, pattern):
 
 def main():
     warnings.simplefilter("ignore")
+    for switch in pkgutil.iter_modules(importlib.import_module("sklearn.experimental").__path__):
+        # Puts an experimental class, such as IterativeImputer, among the public names.
+        if switch.name.startswith("enable_"):
+            importlib.import_module(f"sklearn.experimental.{switch.name}")
     for project, package, pattern in [
         ("numpy", "numpy", "reference/generated/{page}.html#{name}"),
         ("scipy", "scipy", "reference/generated/{page}.html#{name}"),
