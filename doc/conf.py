@@ -110,7 +110,11 @@ html_sidebars = {
 if _mathjax := os.environ.get("SKMATRIX_MATHJAX"):
     html_static_path.append(_mathjax)
     mathjax_path = "mathjax/tex-svg.js"
-    mathjax3_config = {"loader": {"paths": {"fonts": "[mathjax]/.."}}}
+    mathjax3_config = {
+        "loader": {"paths": {"fonts": "[mathjax]/.."}},
+        # An unknown macro is an error then, which can be searched for, and not red text.
+        "tex": {"packages": {"[-]": ["noundefined"]}},
+    }
 
 
 def _insert_benchmarks(app, docname, source):
