@@ -1,0 +1,1 @@
+"""Tests of skmatrix; the folders mirror those of the package."""
