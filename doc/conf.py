@@ -1,7 +1,7 @@
 """Sphinx configuration of the skmatrix documentation."""
 
+import json
 import os
-import re
 import warnings
 from pathlib import Path
 
@@ -121,13 +121,14 @@ def _insert_benchmarks(app, docname, source):
     """Put the tables that `python -m tests.benchmarks --write` has made into benchmarks.rst."""
     if docname == "benchmarks":
         for path in sorted((HERE / "benchmarks").glob("*.rst")):
-            app.env.note_dependency(str(path))
-            text = path.read_text(encoding="utf-8")
-            if not re.search(r"^([=\-~^\"])\1{3,}$", text, flags=re.MULTILINE):
-                title = path.stem.replace("_", " ").capitalize()
-                source[0] += f"\n{title}\n{'-' * len(title)}\n"
-            source[0] += f"\n.. include:: benchmarks/{path.name}\n"
+            report = path.with_suffix(".json")
+            title = path.stem
+            if report.is_file():
+                title = json.loads(report.read_text(encoding="utf-8")).get("title", title)
+            source[0] += f"\n{title}\n{'=' * len(title)}\n\n.. include:: benchmarks/{path.name}\n"
 
 
 def setup(app):
     app.connect("source-read", _insert_benchmarks)
+    # New tables do not change the text of the page: read it every time.
+    app.connect("env-get-outdated", lambda app, env, added, changed, removed: ["benchmarks"])
