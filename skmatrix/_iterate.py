@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 # Beyond this many iterations, callbacks see one task per per cent of them: scikit-learn keeps
 # every task until the end of the fit.
 _TASK_LIMIT = 10_000
+_TASKS = 100
 
 
 class Iterations:
@@ -57,7 +58,7 @@ class Iterations:
         self._updated = False
 
     def __iter__(self):
-        stride = 1 if self.max_iter <= _TASK_LIMIT else self.max_iter // 100
+        stride = 1 if self.max_iter <= _TASK_LIMIT else self.max_iter // _TASKS
         fit = self._estimator._init_callback_context(max_subtasks=-(-self.max_iter // stride))
         fit.call_on_fit_task_begin(**self._data)
         stopped = False
