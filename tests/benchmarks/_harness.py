@@ -32,6 +32,8 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+import skmatrix
+
 ROOT = Path(__file__).resolve().parents[2]
 CASES: dict[str, "Case"] = {}
 
@@ -183,7 +185,8 @@ def _measure_workload(case, parameters, rounds, threads, fresh_process):
     if fresh_process:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "data.pickle"
-            path.write_bytes(pickle.dumps(data, protocol=5))
+            with path.open("wb") as file:
+                pickle.dump(data, file, protocol=5)
             del data
             for contender in active:
                 probed = _probe_in_fresh_process(case, contender, path, threads)
@@ -270,7 +273,8 @@ def probe(case, contender, data_path, threads):
     extra = {kind: getattr(first, kind) - getattr(second, kind) for kind in ("wall", "cpu")}
     found = {"first_call": extra}
     if data_path:
-        data = pickle.loads(Path(data_path).read_bytes())
+        with open(data_path, "rb") as file:
+            data = pickle.load(file)
         before = _reset_peak_memory()
         run_once(contender, data, threads)
         peak = _memory("VmHWM")
@@ -297,9 +301,8 @@ def _memory(key):
 
 def environment(case, threads):
     """Versions, processor and threads."""
-    names = ["skmatrix", "numpy", "scipy", "scikit-learn", "numba", *case.packages]
-    versions = {}
-    for name in names:
+    versions = {"skmatrix": skmatrix.__version__}
+    for name in ("numpy", "scipy", "scikit-learn", "numba", *case.packages):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -351,7 +354,8 @@ def _text_lines(contenders):
         for key, value in result["accuracy"].items():
             text += f", {key} {value:.5g}"
         if "memory" in result:
-            text += f", memory +{result['memory']['added_mb']:.0f} MB"
+            memory = result["memory"]
+            text += f", memory +{memory['added_mb']:.0f} MB, peak {memory['peak_mb']:.0f} MB"
         if "first_call" in result:
             first = result["first_call"]
             text += f", first call +{first['compiling']['cpu']:.2f} s cpu"

@@ -24,7 +24,7 @@ def to_rst(report):
         parts.append(report["remarks"] + "\n")
     if "skipped" in report:
         parts.append(f"Not run ({report['skipped']}).\n")
-    for workload in report["workloads"]:
+    for workload in [] if "growth" in report else report["workloads"]:
         title = f"{report['title']}: {label(workload['parameters'])}"
         parts.append(_list_table(title, *_workload_rows(workload["contenders"])))
     if "growth" in report:
@@ -50,7 +50,7 @@ def _workload_rows(contenders):
             continue
         row = [name, _times(result, "wall"), _times(result, "cpu"), _ratio(result)]
         if has_memory:
-            row.append(f"{result['memory']['added_mb']:.0f}" if "memory" in result else "")
+            row.append(_memory(result.get("memory")))
         if has_first_call:
             row.append(_first_call(result.get("first_call")))
         row += [_figure(result["accuracy"].get(key)) for key in accuracies]
@@ -86,6 +86,12 @@ def _ratio(result):
     return f"{ratio['of_medians']:.3g} ({ratio['low']:.3g} to {ratio['high']:.3g})"
 
 
+def _memory(memory):
+    if memory is None:
+        return ""
+    return f"{memory['added_mb']:.0f} (peak {memory['peak_mb']:.0f})"
+
+
 def _first_call(first_call):
     if first_call is None:
         return ""
@@ -110,6 +116,6 @@ def _environment_line(environment):
         f"Medians of interleaved rounds after one warm-up, {environment['threads']} threads on "
         f"{environment['cores']} cores ({environment['processor']}, {environment['system']}), "
         f"{environment['date']}. Ratio: of medians, with the extremes of single rounds. Memory: "
-        f"added by one run in a fresh process to the data and the imports. Python "
-        f"{environment['python']}, {versions}.\n"
+        f"added by one run in a fresh process to the data and the imports, and the peak of that "
+        f"process. Python {environment['python']}, {versions}.\n"
     )
