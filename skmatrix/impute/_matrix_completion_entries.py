@@ -1,0 +1,203 @@
+"""The observed entries of a matrix, out of every container that users hold them in."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+import scipy.sparse as sp
+
+from .._xp import segment_sum
+from ._matrix_completion_kernels import row_of_entry
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Observed entries of a matrix in CSR form, in one array library.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Shape of the matrix.
+    indptr, indices, values : arrays of shape (n_rows + 1,), (nnz,), (nnz,)
+        The entries by rows; the columns of a row ascend.
+    weights : array of shape (nnz,) or (0,)
+        Weights of the entries; all are 1 if empty.
+    """
+
+    shape: tuple
+    indptr: Any
+    indices: Any
+    values: Any
+    weights: Any
+
+    @property
+    def xp(self):
+        """Array namespace of the entries."""
+        return array_api_compat.array_namespace(self.values)
+
+    @property
+    def rows(self):
+        """Row of each entry."""
+        return row_of_entry(self.xp, self.indptr)
+
+    def mass(self):
+        """Total weight of each row, in the dtype of the values."""
+        if self.weights.shape[0]:
+            return segment_sum(self.xp, self.weights, self.indptr)
+        return self.xp.astype(self.indptr[1:] - self.indptr[:-1], self.values.dtype)
+
+    def total(self, values):
+        """Weighted sum over the entries, accumulated in double precision."""
+        terms = values * self.weights if self.weights.shape[0] else values
+        return float(self.xp.sum(terms, dtype=self.xp.float64))
+
+    def with_values(self, values):
+        """The same places and weights with other values."""
+        return Entries(self.shape, self.indptr, self.indices, values, self.weights)
+
+    def transposed(self):
+        """The entries of the transposed matrix, again by rows."""
+        n_rows, n_columns = self.shape
+        xp = self.xp
+        if array_api_compat.is_numpy_namespace(xp):
+            arrays = []
+            for data in (self.values, self.weights):
+                if data.shape[0] == 0 and arrays:
+                    arrays.append(data)
+                    continue
+                flipped = sp.csr_array((data, self.indices, self.indptr), shape=self.shape).tocsc()
+                arrays.append(flipped.data)
+            return Entries((n_columns, n_rows), flipped.indptr, flipped.indices, *arrays)
+        order = xp.argsort(self.indices, stable=True)
+        columns = self.indices[order]
+        ids = xp.arange(
+            n_columns + 1, dtype=columns.dtype, device=array_api_compat.device(columns)
+        )
+        indptr = xp.astype(xp.searchsorted(columns, ids), columns.dtype)
+        weights = self.weights[order] if self.weights.shape[0] else self.weights
+        return Entries((n_columns, n_rows), indptr, self.rows[order], self.values[order], weights)
+
+    def keep(self, mask):
+        """The entries where a boolean mask is true; rows that lose all stay as empty rows."""
+        xp = self.xp
+        counts = segment_sum(xp, xp.astype(mask, xp.float64), self.indptr)
+        bounds = xp.concat([xp.zeros_like(counts[:1]), xp.cumulative_sum(counts)])
+        indptr = xp.astype(bounds, self.indptr.dtype)
+        weights = self.weights[mask] if self.weights.shape[0] else self.weights
+        return Entries(self.shape, indptr, self.indices[mask], self.values[mask], weights)
+
+    def load(self, be):
+        """The entries on the engine of a back end."""
+        arrays = be.load(self.indptr, self.indices, self.values, self.weights)
+        return Entries(self.shape, *arrays)
+
+    def to_scipy(self):
+        """The values as a SciPy matrix on the host."""
+        from .._backend import to_numpy
+
+        arrays = (to_numpy(a) for a in (self.values, self.indices, self.indptr))
+        return sp.csr_array(tuple(arrays), shape=self.shape)
+
+
+def refuse_duplicates(X):
+    """Raise if a sparse X stores a place twice: SciPy would add the values up in silence."""
+    if not sp.issparse(X):
+        return
+    if X.format == "coo":
+        distinct = X.tocsr().nnz
+    elif X.format in ("csr", "csc") and not X.has_canonical_format:
+        merged = X.copy()
+        merged.sum_duplicates()
+        distinct = merged.nnz
+    else:
+        return
+    if distinct < X.nnz:
+        raise ValueError(
+            f"X stores {X.nnz - distinct} entries at places that it stores already; each place"
+            " may be stored once. Average or drop the duplicates first."
+        )
+
+
+def read_entries(be, X, entry_weight=None):
+    """The observed entries of validated data, in X's own library.
+
+    Parameters
+    ----------
+    be : Backend
+        Its home is where X is.
+    X : array with NaN at the holes, or CSR matrix whose stored values are observed
+        Validated data. A stored NaN counts as a hole.
+    entry_weight : array-like or sparse of the shape of X, default=None
+        Non-negative weights; entries of weight 0 count as holes.
+
+    Returns
+    -------
+    entries : Entries
+        The observed entries.
+    """
+    entries = _read_sparse(X) if sp.issparse(X) else _read_dense(be.home, X)
+    if entry_weight is not None:
+        entries = _weighted(be, X, entries, entry_weight)
+    return entries
+
+
+def _read_dense(xp, X):
+    """Entries of an array with NaN at the holes."""
+    mask = ~xp.isnan(X)
+    counts = xp.sum(xp.astype(mask, xp.int64), axis=1)
+    bounds = xp.concat([xp.zeros_like(counts[:1]), xp.cumulative_sum(counts)])
+    kind = _index_dtype(xp, int(bounds[-1]), X.shape)
+    columns = xp.nonzero(mask)[1]
+    values = X[mask]
+    return Entries(
+        X.shape, xp.astype(bounds, kind), xp.astype(columns, kind), values, values[:0]
+    )
+
+
+def _read_sparse(X):
+    """Entries of a CSR matrix; its stored zeros are observed."""
+    kind = _index_dtype(np, X.nnz, X.shape)
+    if not X.has_sorted_indices:
+        X = X.copy()
+        X.sort_indices()
+    indptr, indices = X.indptr.astype(kind, copy=False), X.indices.astype(kind, copy=False)
+    entries = Entries(X.shape, indptr, indices, X.data, X.data[:0])
+    holes = np.isnan(X.data)
+    return entries.keep(~holes) if holes.any() else entries
+
+
+def _index_dtype(xp, nnz, shape):
+    """int32 where it can address everything, else int64."""
+    return xp.int32 if max(nnz, *shape) < 2**31 - 1 else xp.int64
+
+
+def _weighted(be, X, entries, entry_weight):
+    """The entries with their weights, less those of weight 0."""
+    if sp.issparse(X) != sp.issparse(entry_weight) or entry_weight.shape != X.shape:
+        raise ValueError(
+            f"entry_weight must be {'sparse' if sp.issparse(X) else 'an array'} of the shape of X,"
+            f" {X.shape}. Got {type(entry_weight).__name__} of shape"
+            f" {getattr(entry_weight, 'shape', None)}."
+        )
+    xp = entries.xp
+    if sp.issparse(X):
+        refuse_duplicates(entry_weight)
+        pattern = _read_sparse(entry_weight.tocsr())
+        same = pattern.values.shape == entries.values.shape
+        if not (same and np.array_equal(pattern.indptr, entries.indptr)
+                and np.array_equal(pattern.indices, entries.indices)):
+            raise ValueError(
+                "entry_weight must store a value for each entry that X stores, and for no other."
+            )
+        weights = pattern.values.astype(entries.values.dtype)
+    else:
+        weights = xp.astype(xp.asarray(entry_weight)[~xp.isnan(X)], entries.values.dtype)
+    if not bool(xp.all(xp.isfinite(weights) & (weights >= 0))):
+        raise ValueError(
+            "entry_weight must be finite and non-negative at every observed entry. Got a smallest"
+            f" value of {float(xp.min(weights))}."
+        )
+    weighted = Entries(entries.shape, entries.indptr, entries.indices, entries.values, weights)
+    positive = weights > 0
+    return weighted if bool(xp.all(positive)) else weighted.keep(positive)

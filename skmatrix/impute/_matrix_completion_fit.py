@@ -1,0 +1,361 @@
+"""The fit of a matrix completion: units, start, epochs, and what is kept of them."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import array_api_compat
+import numpy as np
+from joblib import effective_n_jobs
+
+from .._backend import to_numpy
+from .._iterate import Iterations
+from .._xp import sampled_dot, segment_sum
+from ._matrix_completion_alternation import (
+    augment,
+    make_problem,
+    may_stop,
+    random_factors,
+    ridge_of_epoch,
+    run_epoch,
+    starting_biases,
+)
+from ._matrix_completion_kernels import weigh
+from ._matrix_completion_spectrum import (
+    duality_gap,
+    rank_by_sign_flips,
+    rank_by_validation,
+    residual_matrix,
+    spectral_norm,
+    spectral_start,
+)
+
+# Continuation is on by default for penalties below this.
+_CONTINUATION_BELOW = 1e-3
+
+
+@dataclass(frozen=True)
+class Units:
+    """How the data are brought to mean 0 and root mean square 1, and back.
+
+    Attributes
+    ----------
+    offset : float
+        Weighted mean of the observed values, 0 if the model has none.
+    unit : float
+        Root mean square of what is left, 1 if nothing is.
+    scale : array of shape (n_columns,) or None
+        Standard deviation of each column, divided out first.
+    """
+
+    offset: float
+    unit: float
+    scale: Any
+
+    def normalise(self, entries):
+        """Entries in these units; the scale must be where the entries are."""
+        values = entries.values
+        if self.scale is not None:
+            values = values / entries.xp.take(self.scale, entries.indices)
+        return entries.with_values((values - self.offset) / self.unit)
+
+
+def measure_units(entries, *, bias, scale):
+    """The units of observed entries."""
+    xp = entries.xp
+    column_scale = _column_deviation(entries) if scale == "columns" else None
+    values = entries.values
+    if column_scale is not None:
+        values = values / xp.take(column_scale, entries.indices)
+    total = entries.total(xp.ones_like(values))
+    # Divided by the largest value first: neither the sum nor the squares can overflow.
+    largest = float(xp.max(xp.abs(values))) or 1.0
+    offset = 0.0 if bias == "none" else largest * (entries.total(values / largest) / total)
+    values = values - offset
+    largest = float(xp.max(xp.abs(values)))
+    # What is left of equal values is the rounding error of their mean.
+    eps = float(xp.finfo(values.dtype).eps)
+    if largest <= 4 * eps * abs(offset):
+        return Units(offset, 1.0, column_scale)
+    relative = values / largest
+    unit = largest * float(np.sqrt(entries.total(relative * relative) / total))
+    return Units(offset, unit or 1.0, column_scale)
+
+
+def _column_deviation(entries):
+    """Observed standard deviation of each column, 1 where it is 0 or nothing is observed."""
+    columns = entries.transposed()
+    xp, mass = columns.xp, columns.mass()
+    safe = xp.where(mass > 0, mass, xp.ones_like(mass))
+    mean = segment_sum(xp, weigh(columns.values, columns.weights), columns.indptr) / safe
+    centred = columns.values - xp.take(mean, columns.rows)
+    # relative to the column's largest deviation, so that squares neither over- nor underflow
+    largest = xp.zeros_like(mass)
+    sizes = xp.abs(centred)
+    bound = float(xp.max(sizes)) or 1.0
+    largest = segment_sum(
+        xp, weigh((centred / bound) ** 2, columns.weights), columns.indptr
+    )
+    deviation = bound * xp.sqrt(largest / safe)
+    tiny = float(xp.finfo(mass.dtype).eps) * xp.abs(mean) * 4
+    return xp.where(deviation > tiny, deviation, xp.ones_like(deviation))
+
+
+@contextmanager
+def thread_pool(be, n_jobs):
+    """Threads for the Numba twin, held for a whole fit; None where one would do."""
+    n_threads = effective_n_jobs(n_jobs)
+    if n_threads == 1 or be.name not in ("auto", "numba"):
+        yield None
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield pool
+
+
+@dataclass
+class Start:
+    """Where the epochs start from: the problem, the factors, and the penalty's unit."""
+
+    problem: Any
+    U: Any
+    V: Any
+    penalty_unit: float
+    rank_path: list
+
+
+def prepare(estimator, be, entries, units, rng, pool):
+    """Choose the rank and the starting factors of a fit.
+
+    Parameters
+    ----------
+    estimator : MatrixCompletion
+        Holds the parameters.
+    be : Backend
+        The engine.
+    entries : Entries
+        Normalised training entries on the engine.
+    units : Units
+        Their units, for factors that come from outside.
+    rng : RandomState
+        Source of all random choices.
+    pool : ThreadPoolExecutor or None
+        Threads of the Numba twin.
+
+    Returns
+    -------
+    start : Start
+        Where to begin.
+    """
+    settings = {
+        "penalty": estimator.penalty,
+        "bias": estimator.bias,
+        "solver": estimator.solver,
+        "inner_tol": estimator.inner_tol,
+        "inner_max_iter": estimator.inner_max_iter,
+        "pool": pool,
+    }
+    unit = _penalty_unit(be, entries, settings, rng)
+    ridge = estimator.alpha * unit
+    # Without row or column biases alpha >= 1 is known to have the zero solution.
+    vanishing = (
+        estimator.penalty == "constant"
+        and estimator.alpha >= 1
+        and estimator.bias in ("none", "global")
+    )
+    chosen, factors, path = estimator.n_components, None, []
+    if isinstance(chosen, str):
+        select = rank_by_validation if chosen == "auto" else rank_by_sign_flips
+        # The sketch belongs to one rank; along a path of ranks the default solver is used.
+        along = settings | ({"solver": "auto"} if estimator.solver == "sketch" else {})
+        chosen, factors, path = select(be, entries, along, ridge, rng)
+    k = min(chosen, *entries.shape)
+    settings["random_state"] = rng
+    problem = make_problem(be, entries, n_components=k, **settings)
+    if factors is None or estimator.init != "random":
+        factors = _starting_factors(estimator, problem, units, ridge, rng, vanishing)
+    return Start(problem, *factors, unit, path)
+
+
+def _penalty_unit(be, entries, settings, rng):
+    """What alpha counts in: 1, or the norm of the data less their average biases."""
+    if settings["penalty"] == "count":
+        return 1.0
+    problem = make_problem(be, entries, n_components=0, **settings)
+    b, c = starting_biases(problem, 0.0)
+    empty = (b[:, None][:, :0], c[:, None][:, :0])
+    U, V = (augment(be, empty[k], bias, k) for k, bias in enumerate((b, c)))
+    weighted, _ = residual_matrix(problem, U, V)
+    return spectral_norm(weighted, rng) or 1.0
+
+
+def _starting_factors(estimator, problem, units, ridge, rng, vanishing):
+    """Augmented factors of an earlier fit, of the user, of the spectrum, or random ones."""
+    be, k = problem.be, problem.n_components
+    b, c = starting_biases(problem, ridge)
+    if estimator.warm_start and getattr(estimator, "n_components_", None) == k:
+        return _earlier_factors(estimator, problem, units, b, c)
+    shapes = (problem.rows.mass.shape[0], k), (problem.columns.mass.shape[0], k)
+    if isinstance(estimator.init, tuple):
+        given = [np.asarray(to_numpy(a), dtype=np.float64) for a in estimator.init]
+        if [a.shape for a in given] != list(shapes):
+            raise ValueError(
+                f"init must hold factors of shapes {shapes[0]} and {shapes[1]}. Got"
+                f" {' and '.join(str(a.shape) for a in given)}."
+            )
+        factors = [a / np.sqrt(units.unit) for a in given]
+    elif vanishing or k == 0:
+        factors = [np.zeros(shape) for shape in shapes]
+    elif estimator.init == "svd":
+        none = (b[:, None][:, :0], c[:, None][:, :0])
+        U, V = (augment(be, none[i], bias, i) for i, bias in enumerate((b, c)))
+        _, residual = residual_matrix(problem, U, V)
+        factors = spectral_start(residual, k, rng)
+    else:
+        V = random_factors(be, shapes[1][0], k, rng, c)
+        U = be.xp.zeros(shapes[0], dtype=b.dtype, device=array_api_compat.device(b))
+        return augment(be, U, b, 0), augment(be, V, c, 1)
+    loaded = [be.xp.astype(be.load(np.ascontiguousarray(a)), b.dtype) for a in factors]
+    return augment(be, loaded[0], b, 0), augment(be, loaded[1], c, 1)
+
+
+def _earlier_factors(estimator, problem, units, b, c):
+    """The factors of the last fit in the new units; new rows and columns start at 0."""
+    be, root = problem.be, np.sqrt(units.unit)
+    earlier = (
+        (estimator.embedding_, estimator.row_bias_, b),
+        (estimator.components_.T, estimator.column_bias_, c),
+    )
+    sides = []
+    for k, (factors, bias, start) in enumerate(earlier):
+        factors, bias, fresh = to_numpy(factors) / root, to_numpy(bias) / units.unit, to_numpy(start)
+        n = fresh.shape[0]
+        kept = min(n, factors.shape[0])
+        joined = np.zeros((n, factors.shape[1]))
+        joined[:kept] = factors[:kept]
+        fresh = np.concatenate([bias[:kept], fresh[kept:]])
+        loaded = (be.xp.astype(be.load(a), start.dtype) for a in (joined, fresh))
+        sides.append(augment(be, *loaded, k))
+    return tuple(sides)
+
+
+@dataclass
+class Result:
+    """What the epochs leave behind."""
+
+    U: Any
+    V: Any
+    loop: Any
+    inner_iter: list
+    validation: list
+    elapsed: list
+
+
+def run_epochs(estimator, X, start, units, held, state):
+    """Run epochs until the objective, or the error on held-out entries, stops falling.
+
+    Parameters
+    ----------
+    estimator : MatrixCompletion
+        Holds the parameters.
+    X : array
+        Validated data, for callbacks.
+    start : Start
+        Where to begin.
+    units : Units
+        Units of the entries.
+    held : Entries or None
+        Held-out entries, normalised.
+    state : callable
+        ``state(U, V)`` returns the fitted attributes for callbacks.
+
+    Returns
+    -------
+    result : Result
+        Factors and histories.
+    """
+    problem, U, V = start.problem, start.U, start.V
+    alpha, unit = estimator.alpha, start.penalty_unit
+    continuation = estimator.continuation
+    if continuation == "auto":
+        continuation = alpha < _CONTINUATION_BELOW
+    entries = problem.rows.entries
+    energy = entries.total(entries.values * entries.values)
+    eps = float(problem.be.xp.finfo(U.dtype).eps)
+    inner_iter, validation, elapsed, previous, best = [], [], [], np.inf, (np.inf, U, V)
+    begin = time.perf_counter()
+    loop = Iterations(estimator, X, max_iter=estimator.max_iter, tol=estimator.tol)
+    for i in loop:
+        ridge = ridge_of_epoch(i, alpha, unit, continuation)
+        epoch = run_epoch(problem, U, V, ridge)
+        U, V = epoch.U, epoch.V
+        if not np.isfinite(epoch.objective):
+            raise FloatingPointError(
+                f"The objective became {epoch.objective} in epoch {i + 1}. Pass float64 data, or"
+                f" a larger alpha than {alpha}."
+            )
+        change = max(previous - epoch.objective, 0.0) / previous if previous < np.inf else np.inf
+        previous = epoch.objective
+        # The entries are met as closely as asked, or as their own rounding error allows.
+        exact = epoch.loss <= max(estimator.tol, 4 * eps) ** 2 * energy
+        inner_iter.append(epoch.steps)
+        elapsed.append(time.perf_counter() - begin)
+        loop.update(
+            0.0 if exact else change,
+            objective=epoch.objective * units.unit**2,
+            state=lambda U=U, V=V: state(U, V),
+            allow_stop=exact or may_stop(ridge, alpha, unit),
+        )
+        if held is not None:
+            error = held.values - sampled_dot(problem.be.xp, U, V, held.rows, held.indices)
+            weight = max(float(problem.be.xp.sum(held.mass())), 1.0)
+            validation.append(units.unit * float(np.sqrt(held.total(error * error) / weight)))
+            if validation[-1] < best[0]:
+                best = (validation[-1], U, V)
+            elif len(validation) - int(np.argmin(validation)) > estimator.n_iter_no_change:
+                loop.stop("the error on held-out entries no longer falls")
+    if held is not None:
+        _, U, V = best
+    return Result(U, V, loop, inner_iter, validation, elapsed)
+
+
+def canonical(be, U, V, k):
+    """Rotate the factors so that those of V are orthogonal, the longest first.
+
+    The sign of each is that of its largest element.
+    """
+    xp = be.xp
+    if k == 0:
+        return U, V
+    _, W = xp.linalg.eigh(V[:, :k].T @ V[:, :k])
+    W = xp.flip(W, axis=1)
+    rotated = V[:, :k] @ W
+    sign = xp.sign(xp.max(rotated, axis=0) + xp.min(rotated, axis=0))
+    W = W * xp.where(sign == 0, xp.ones_like(sign), sign)
+    return tuple(xp.concat([A[:, :k] @ W, A[:, k:]], axis=1) for A in (U, V))
+
+
+def singular_values(be, U, V, k):
+    """Singular values of the product of the factors, without the biases."""
+    xp = be.xp
+    if k == 0:
+        return U[0, :0]
+    _, left = xp.linalg.qr(U[:, :k])
+    _, right = xp.linalg.qr(V[:, :k])
+    return xp.linalg.svdvals(left @ right.T)
+
+
+def noise_deviation(entries, U, V, k):
+    """Residual standard deviation, corrected for the degrees of freedom of the factors."""
+    xp = entries.xp
+    error = entries.values - sampled_dot(xp, U, V, entries.rows, entries.indices)
+    n = entries.values.shape[0]
+    freedom = n - min(k * sum(entries.shape), 0.9 * n)
+    return float(np.sqrt(entries.total(error * error) / freedom))
+
+
+def certificate(problem, U, V, values, ridge, rng):
+    """Relative duality gap of the factors, and whether more of them would lower it."""
+    gap, norm = duality_gap(problem, U, V, to_numpy(values), ridge, rng)
+    return gap, norm > ridge * (1 + 1e-3)
