@@ -93,23 +93,29 @@ def pyplot():
 
 
 @pytest.fixture(scope="session")
-def dask_client():
-    """Client of a cluster of two worker processes.
+def dask_cluster():
+    """Cluster of two worker processes, one for all tests."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address=None,
+        memory_limit="1GiB",
+    ) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def dask_client(dask_cluster):
+    """Client of the cluster, and dask's scheduler for the length of one test.
 
     Tests that ask for it carry the marks ``dask`` and ``xdist_group("dask")``, so that one
     cluster serves them all.
     """
-    distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=None,
-            memory_limit="1GiB",
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    from distributed import Client
+
+    with Client(dask_cluster) as client:
         yield client
 
 

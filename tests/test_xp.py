@@ -1,5 +1,7 @@
 """Tests of the array operations that the standard lacks."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -43,7 +45,7 @@ def place(xp_device, *arrays):
 @pytest.mark.parametrize("lengths", LENGTHS, ids=str)
 def test_segment_sum_equals_sums_of_slices(xp_device, lengths, width):
     indptr, _, _, values, _ = problem(lengths, width)
-    expected = [values[a:b].sum(axis=0) for a, b in zip(indptr[:-1], indptr[1:], strict=True)]
+    expected = [values[a:b].sum(axis=0) for a, b in pairwise(indptr)]
     V, bounds = place(xp_device, values, indptr)
     result = to_numpy(segment_sum(xp_device.xp, V, bounds))
     assert result.shape == (len(lengths), *values.shape[1:])

@@ -198,7 +198,9 @@ def _whole_rows(X):
 
 def _row_parts(X):
     """The delayed row blocks of an array that is not cut along other axes."""
-    return X.to_delayed().ravel().tolist()
+    # The optimised graph of a persisted array would drop its hold on the blocks, which the
+    # cluster then forgets.
+    return X.to_delayed(optimize_graph=False).ravel().tolist()
 
 
 def _merge_run(merge, results):
