@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.util import find_spec
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -217,10 +217,15 @@ def _summarise(outcomes):
 
 
 def time_ratio(other, reference):
-    """How many times longer than the reference: ratio of medians, and its extremes by round."""
+    """How many times longer than the reference: ratio of medians, and its extremes by round.
+
+    A contender with fewer rounds is compared with every round of the reference.
+    """
     ratio = {}
     for kind in ("wall", "cpu"):
-        pairs = zip(other[kind]["all"], reference[kind]["all"], strict=False)
+        times, reference_times = other[kind]["all"], reference[kind]["all"]
+        together = zip if len(times) == len(reference_times) else product
+        pairs = list(together(times, reference_times))
         by_round = [a / b for a, b in pairs if b > 0]
         ratio[kind] = {
             "of_medians": other[kind]["median"] / max(reference[kind]["median"], 1e-9),
@@ -248,7 +253,9 @@ def _probe_in_fresh_process(case, contender, data_path, threads):
     """First call and peak memory, from processes that did nothing else before."""
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
     with tempfile.TemporaryDirectory() as cache:
-        env = os.environ | dict.fromkeys(variables, str(threads)) | {"NUMBA_CACHE_DIR": cache}
+        env = os.environ | dict.fromkeys(variables, str(threads))
+        if contender.compiled:
+            env["NUMBA_CACHE_DIR"] = cache  # empty: nothing is compiled yet
         command = [sys.executable, "-m", __package__, "--probe", case.name, contender.name]
         command += ["--threads", str(threads)]
 
@@ -273,8 +280,9 @@ def _probe_in_fresh_process(case, contender, data_path, threads):
 def probe(case, contender, data_path, threads):
     """Inside the fresh process: the extra cost of a first call, then the peak of one run.
 
-    The first run on the tiny data imports and compiles, the second does not; the memory counts
-    from the data and the imported packages on.
+    The first run on the tiny data imports and compiles, the second does not: so tiny has to be as
+    large as it takes for a compiled kernel to be used. The memory counts from the data and the
+    imported packages on.
     """
     with quiet():
         tiny = case.make_data(**case.workloads["tiny"][0])

