@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.impute import MissingIndicator
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
@@ -17,9 +17,11 @@ from . import _matrix_completion_queries as queries
 from ._matrix_completion_alternation import augment, fold_in
 from ._matrix_completion_entries import read_entries, refuse_duplicates
 from ._matrix_completion_fit import (
+    Reporter,
     Units,
     canonical,
     certificate,
+    fit_threads,
     measure_units,
     noise_deviation,
     prepare,
@@ -27,6 +29,7 @@ from ._matrix_completion_fit import (
     singular_values,
     thread_pool,
 )
+from ._matrix_completion_prediction import EntryPredictionMixin
 from ._matrix_completion_update import correct_columns
 
 # Parameters of the model and its solver, shared with the long-format regressor.
@@ -56,10 +59,202 @@ MODEL_CONSTRAINTS = {
 }
 
 
-class MatrixCompletion(
-    CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
-):
-    """DOC"""
+class MatrixCompletion(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    r"""Fill the holes of a matrix by a low-rank model with biases.
+
+    The model of entry (i, j) is ``offset + row_bias_i + column_bias_j + u_i . v_j``. It is fitted
+    to the observed entries alone, by alternating minimisation whose half steps are solved
+    approximately [1]_, in time linear in (observed entries) x (factors). Rows that arrive later
+    are folded in by :meth:`transform`.
+
+    Use it for ratings, sensor tables and images with holes: many columns, much missing, one
+    dominant low-rank structure. For a table with few columns and few holes
+    :class:`sklearn.impute.IterativeImputer` may be more accurate; for clicks and counts, where
+    a hole means "probably not", use a method for implicit feedback.
+
+    Read more in the :ref:`User Guide <matrix_completion>`.
+
+    Parameters
+    ----------
+    n_components : int, "auto" or "signflip", default=10
+        Number of factors, at most ``min(n_rows, n_columns)`` (larger values are cut down to it
+        in silence); 0 fits biases alone. "auto" takes the smallest rank that predicts held-out
+        entries as well as the best, at about twice the cost of the largest rank tried.
+        "signflip" counts the directions that stand out of the noise; use it for entries seen
+        about uniformly.
+    alpha : float, default=0.1
+        Penalty, without unit: data in other units give the same fit. 0.05 to 0.2 suits
+        ratings, 0 data without noise; choose it by cross-validation.
+    penalty : {"count", "constant"}, default="count"
+        "count" penalises a row in proportion to its number of entries, which predicts best
+        where numbers differ. "constant" penalises all alike: the nuclear-norm problem, with a
+        certificate of optimality in `duality_gap_`; alpha then counts in the
+        spectral norm of the data, so that alpha >= 1 gives zero factors.
+    bias : {"both", "row", "column", "global", "none"}, default="both"
+        Which biases join the product of the factors. All but "none" take the observed mean out.
+    scale : {"columns"} or None, default=None
+        "columns" divides each column by its observed standard deviation and undoes it in the
+        output: for tables whose columns have unlike units.
+    solver : {"auto", "pcg", "cholesky", "sketch"}, default="auto"
+        How a half step solves its regressions: conjugate gradients preconditioned by the shared
+        Gram matrix, exact Cholesky factors (cost quadratic in the rank), or the sketched QR
+        factors of the paper, kept as its reference form. "auto" takes "cholesky" up to 8
+        factors and "pcg" beyond.
+    inner_tol : float or "auto", default="auto"
+        Factor by which a half step reduces its preconditioned residual. "auto" is 0.1, and 0.01
+        while the penalty is below 1e-3, where the fit hangs on it.
+    inner_max_iter : int, default=30
+        Most conjugate gradient steps in a half step.
+    max_iter : int, default=50
+        Most epochs. Noisy data need 10 to 30.
+    tol : float, default=1e-4
+        The fit ends when an epoch lowers the objective by a smaller share than this, or when the
+        entries are met to this relative accuracy. For exact recovery (alpha=0, no noise) set it
+        to the accuracy that you want, such as 1e-10.
+    continuation : bool or "auto", default="auto"
+        Whether to start from a large penalty that halves every epoch until it reaches `alpha`,
+        which is what finds ill-conditioned matrices. "auto": if alpha < 1e-3.
+    init : {"random", "svd"} or tuple of two arrays, default="random"
+        Start: small Gaussian factors, the paper's clipped singular vectors, or factors (U, V) of
+        shapes (n_rows, n_components) and (n_columns, n_components).
+    warm_start : bool, default=False
+        Whether `fit` starts from the factors of the last fit, if their number is the same. New
+        rows and columns at the end start from zero factors.
+    clip : tuple of two floats, "observed" or None, default=None
+        Bounds of predicted values, such as (0.5, 5) for ratings; "observed" takes the smallest
+        and largest value seen (of each column, if X is dense).
+    validation_fraction : float, default=0.0
+        If positive, this share of the entries is held out, the fit ends when the error on them
+        no longer falls, and the best factors are kept.
+    n_iter_no_change : int, default=3
+        Epochs without a smaller held-out error that end the fit.
+    output : {"imputed", "factors"}, default="imputed"
+        What `transform` gives: the rows with their holes filled, or the factors of the rows.
+    add_indicator : bool, default=False
+        Whether to append the columns of a :class:`sklearn.impute.MissingIndicator`; dense X only.
+    score_fraction : float, default=0.2
+        Share of the entries of each row that :meth:`score` hides.
+    n_jobs : int or None, default=None
+        Threads of the compiled half step; None means 1, unless in a joblib context, and -1 all
+        cores. The result does not depend on it.
+    dtype : {"float32", "float64"} or None, default=None
+        Precision. None keeps float32 and takes float64 for all else. "float32" halves memory
+        and is precise enough for ratings, not for exact recovery.
+    random_state : int, RandomState instance or None, default=None
+        Source of the random start, of held-out entries and of what `score` hides. Pass an int
+        for the same result in every call.
+    verbose : int, default=0
+        If positive, a line is printed for each epoch.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where the half steps run. "auto" takes Numba from 10,000 entries on, or the library of
+        `X` if it is on a GPU. All give the same result up to rounding error.
+
+    Attributes
+    ----------
+    components_ : array of shape (n_components_, n_features)
+        Factors of the columns, orthogonal, the longest first.
+    embedding_ : array of shape (n_samples, n_components_)
+        Factors of the training rows.
+    row_bias_ : array of shape (n_samples,)
+        Biases of the training rows.
+    column_bias_ : array of shape (n_features,)
+        Biases of the columns.
+    offset_ : float
+        Weighted mean of the observed values; 0 if bias="none".
+    unit_ : float
+        Root mean square of the observed values less `offset_`: the unit of the penalty.
+    scale_ : array of shape (n_features,) or None
+        Standard deviations that columns were divided by; the other attributes are those of the
+        divided data.
+    n_components_ : int
+        Number of factors.
+    singular_values_ : array of shape (n_components_,)
+        Singular values of the product of the factors.
+    alpha_ : float
+        The penalty in units of the data.
+    noise_std_ : float
+        Standard deviation of the residuals, corrected for the degrees of freedom of the factors.
+    n_iter_ : int
+        Number of epochs.
+    converged_ : bool
+        Whether `tol`, or early stopping, ended the fit.
+    objective_history_ : array of shape (n_iter_,)
+        Objective between the two half steps of each epoch, at that epoch's penalty.
+    validation_history_ : array of shape (n_iter_,) or (0,)
+        Root mean square error on the held-out entries after each epoch, if there are any.
+    elapsed_history_ : array of shape (n_iter_,)
+        Seconds from the first epoch to the end of each.
+    inner_iter_history_ : array of shape (n_iter_, 2)
+        Mean conjugate gradient steps of a row, and of a column, in each epoch.
+    rank_path_ : list of tuple (int, float)
+        For a chosen rank: each rank visited, with its held-out error or sign-flip ratio.
+    duality_gap_ : float or None
+        For penalty="constant": bound on (f - f*) / f, with biases held fixed.
+    clip_range_ : tuple or None
+        Bounds of predicted values.
+    n_observed_ : int
+        Number of observed entries.
+    n_empty_rows_, n_empty_columns_ : int
+        Number of training rows and of columns without observed entries. They are kept: their
+        factors are 0.
+    indicator_ : MissingIndicator or None
+        The fitted indicator, if `add_indicator`.
+    n_features_in_ : int
+        Number of columns.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if X has names that are all strings.
+
+    See Also
+    --------
+    MatrixCompletionRegressor : The same model for triplets of row, column and value.
+    sklearn.impute.KNNImputer : Fills a hole from the most similar rows.
+    sklearn.impute.IterativeImputer : Fills a column by regression on the others.
+
+    Notes
+    -----
+    With values in units of `unit_` and weights w, the objective is
+
+    .. math::
+
+        \frac{1}{2} \sum_{(i,j) \in \Omega} w_{ij} (y_{ij} - \hat{y}_{ij})^2
+        + \frac{\alpha}{2} \sum_i s_i (|u_i|^2 + b_i^2)
+        + \frac{\alpha}{2} \sum_j t_j (|v_j|^2 + c_j^2),
+
+    where s and t are the weights of rows and columns (penalty="count") or 1 ("constant").
+
+    A half step solves one ridge regression per row. The paper sketches each of them; with the
+    10 to 200 entries of a real row that costs more than it saves, so that the default shares one
+    preconditioner among all rows instead, the popularity-weighted Gram matrix of the fixed
+    factors. An epoch costs about ``8 (inner + 1) n_observed (k + 2)`` operations with 2 to 4
+    inner steps. Memory is two copies of the observed entries and of the factors; no array of the
+    shape of X is formed before `transform`.
+
+    Left out of the paper: fresh entries for every epoch (all entries are used again, as
+    everyone does), the unknown incoherence in the clipping of ``init="svd"`` (a multiple of the
+    mean row norm is used), and sketch-and-solve starts after the first epoch (a half step goes
+    on from where it is). Added to it: biases, penalties, weights, and penalty continuation.
+
+    References
+    ----------
+    .. [1] Yuzhou Gu, Zhao Song, Junze Yin, Lichen Zhang, "Low Rank Matrix Completion via Robust
+       Alternating Minimization in Nearly Linear Time", International Conference on Learning
+       Representations, 2024. :arxiv:`2302.11068`
+
+    .. [2] Trevor Hastie, Rahul Mazumder, Jason D. Lee, Reza Zadeh, "Matrix Completion and
+       Low-Rank SVD via Fast Alternating Least Squares", Journal of Machine Learning Research,
+       2015. :arxiv:`1410.2596`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatrix.datasets import make_low_rank_matrix_completion
+    >>> from skmatrix.impute import MatrixCompletion
+    >>> X, truth = make_low_rank_matrix_completion(100, 80, rank=3, n_observed=0.3, random_state=0)
+    >>> completion = MatrixCompletion(3, alpha=0, bias="none", tol=1e-8, random_state=0)
+    >>> filled = completion.fit_transform(X)
+    >>> bool(np.abs(filled - truth).max() < 1e-6)
+    True
+    """
 
     _parameter_constraints: dict = {
         **MODEL_CONSTRAINTS,
@@ -158,8 +353,8 @@ class MatrixCompletion(
         self._fit(X, entry_weight)
         return self
 
-    def _fit(self, X, entry_weight):
-        """Fit, and return the validated X with its observed entries."""
+    def _fit(self, X, entry_weight, reporter=None):
+        """Fit, telling callbacks about the estimator itself or about the one it serves."""
         _check_clip(self.clip)
         be = get_backend(self.backend, X)
         X, entries = self._read(be, X, entry_weight, reset=True)
@@ -176,17 +371,17 @@ class MatrixCompletion(
             chosen = rng.uniform(size=entries.values.shape[0]) < self.validation_fraction
             chosen = be.unload(chosen)
             train, held = normalised.keep(~chosen), normalised.keep(chosen).load(be)
-        with thread_pool(be, self.n_jobs) as pool:
+        with fit_threads(be, self.n_jobs) as pool:
             start = prepare(self, be, train.load(be), units, rng, pool)
             k, penalty_unit = start.problem.n_components, start.penalty_unit
 
             def state(U, V):
                 return self._attributes(be, U, V, k, units, entries, X, penalty_unit)
 
-            result = run_epochs(self, X, start, units, held, state)
+            reporter = Reporter(self, X) if reporter is None else reporter
+            result = run_epochs(self, reporter, start, units, held, state)
             vars(self).update(state(result.U, result.V))
             self._describe(be, normalised, start, result, units, rng, pool)
-        return X, entries
 
     def _read(self, be, X, entry_weight=None, *, reset):
         """Validate X and read its observed entries, both at X's home."""
@@ -262,9 +457,7 @@ class MatrixCompletion(
         V = be.xp.astype(self._augmented_columns(be), entries.values.dtype)
         ridge = self.alpha_ / self.unit_
         row_bias = self.bias in ("row", "both")
-        U = fold_in(
-            be, entries, V, alpha=ridge, penalty=self.penalty, row_bias=row_bias, pool=pool
-        )
+        U = fold_in(be, entries, V, alpha=ridge, penalty=self.penalty, row_bias=row_bias, pool=pool)
         return U, V
 
     def _units(self):
@@ -363,14 +556,6 @@ class MatrixCompletion(
             filled = be.home.where(be.home.isnan(X), filled, X)
         return self._with_indicator(X, filled)
 
-    def _low_rank(self, be, factors, row_bias):
-        """Fit of every entry of some rows, on the engine and in the units of the data."""
-        factors, row_bias = be.load(factors, row_bias)
-        columns = be.load(self.components_, self.column_bias_)
-        components, column_bias = (be.xp.astype(a, factors.dtype) for a in columns)
-        fit = factors @ components + row_bias[:, None] + (column_bias + self.offset_)
-        return fit if self.scale_ is None else fit * be.load(self.scale_)
-
     def _fit_indicator(self, X):
         """The fitted missing indicator, None if there is to be none."""
         if not self.add_indicator:
@@ -414,137 +599,6 @@ class MatrixCompletion(
         if not self.add_indicator:
             return names
         return np.concatenate([names, self.indicator_.get_feature_names_out(extra)])
-
-    def inverse_transform(self, X):
-        """Rows of the matrix out of their factors.
-
-        Parameters
-        ----------
-        X : array of shape (n_samples, n_components_)
-            Factors as from ``transform`` with ``output="factors"``. They do not hold the
-            biases of the rows, which count as 0.
-
-        Returns
-        -------
-        X_original : array of shape (n_samples, n_features)
-            The low-rank fit.
-        """
-        check_is_fitted(self)
-        be = get_backend(self.backend, X)
-        X = check_array(X, dtype=be.float_dtypes, ensure_min_features=0)
-        if X.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {X.shape[1]} columns but must have one for each of the"
-                f" {self.n_components_} components."
-            )
-        zeros = be.home.zeros_like(X[:, 0]) if X.shape[1] else be.home.sum(X, axis=1)
-        return be.unload(self._low_rank(be, X, zeros))
-
-    def reconstruct(self, X=None):
-        """Low-rank fit of every entry, observed ones included.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            Rows to fold in first; None takes the training rows.
-
-        Returns
-        -------
-        fit : array of shape (n_samples, n_features)
-            The fit, within `clip`.
-        """
-        check_is_fitted(self)
-        be, factors, row_bias = self._rows_of(X, "reconstruct")
-        queries.refuse_huge((factors.shape[0], self.n_features_in_), "reconstruct")
-        return queries.clipped(be.unload(self._low_rank(be, factors, row_bias)), self.clip_range_)
-
-    def _rows_of(self, X, method):
-        """Back end, factors and biases of the rows of X, or of the training rows."""
-        if X is None:
-            return get_backend(self.backend, self.components_), self.embedding_, self.row_bias_
-        be, _, _, factors, row_bias = self._fold(X, method)
-        return be, factors, row_bias
-
-    def predict_entries(self, rows, cols, X=None, return_std=False):
-        """Values at given places, without forming the matrix.
-
-        Parameters
-        ----------
-        rows, cols : array-like of int of shape (n,)
-            Rows and columns of the places, counted from 0.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            What `rows` counts in, folded in first; None takes the training rows.
-        return_std : bool, default=False
-            Whether to give standard deviations of the values too.
-
-        Returns
-        -------
-        values : array of shape (n,)
-            The values, within `clip`.
-        std : array of shape (n,)
-            Only if `return_std`: ``noise_std_ * sqrt(1 + v_j^T (G_i + ridge_i I)^-1 v_j)`` times
-            the scale of the column, the deviation of a new observation given the column
-            factors. Their own uncertainty is not in it.
-
-        Raises
-        ------
-        ValueError
-            If a place lies outside the matrix.
-        """
-        check_is_fitted(self)
-        entries = None
-        if X is None:
-            be, factors, row_bias = self._rows_of(None, "predict_entries")
-        else:
-            be, _, entries, factors, row_bias = self._fold(X, "predict_entries")
-        rows = queries.check_places(rows, factors.shape[0], "rows")
-        cols = queries.check_places(cols, self.n_features_in_, "cols")
-        if rows.shape != cols.shape:
-            raise ValueError(
-                f"rows and cols must have the same length. Got {rows.shape[0]} and {cols.shape[0]}."
-            )
-        values = queries.values_at(self, be, factors, row_bias, rows, cols)
-        values = queries.clipped(values, self.clip_range_, cols)
-        if not return_std:
-            return values
-        known = self._pattern if entries is None else queries.pattern(entries)
-        return values, be.unload(queries.deviations_at(self, known, rows, cols))
-
-    def top_k(self, rows=None, k=10, *, X=None, exclude_observed=True):
-        """The columns with the largest values in each row, never forming the matrix.
-
-        Parameters
-        ----------
-        rows : array-like of int of shape (n,), default=None
-            Rows to answer for, of X or of the training rows; None takes all.
-        k : int, default=10
-            Columns per row.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
-            What `rows` counts in, folded in first; None takes the training rows.
-        exclude_observed : bool, default=True
-            Whether to leave out the columns that a row has observed.
-
-        Returns
-        -------
-        indices : array of int of shape (n, k)
-            Columns, the largest value first; -1 where a row has fewer than `k` left.
-        scores : array of shape (n, k)
-            Their values, within `clip`; NaN where the index is -1.
-        """
-        check_is_fitted(self)
-        entries = None
-        if X is None:
-            be, factors, row_bias = self._rows_of(None, "top_k")
-        else:
-            be, _, entries, factors, row_bias = self._fold(X, "top_k")
-        n = factors.shape[0]
-        rows = np.arange(n) if rows is None else queries.check_places(rows, n, "rows")
-        if not 1 <= k <= self.n_features_in_:
-            raise ValueError(f"k={k} must be in [1, {self.n_features_in_}], the number of columns.")
-        known = None
-        if exclude_observed:
-            known = self._pattern if entries is None else queries.pattern(entries)
-        return be.unload(*queries.top_columns(self, be, factors, row_bias, rows, k, known))
 
     def update_rows(self, X_rows, indices):
         """Solve again for some rows on the fitted columns, or append new ones.
@@ -603,49 +657,6 @@ class MatrixCompletion(
         self._pattern = queries.stack_patterns(self._pattern, queries.pattern(entries))
         self.n_observed_ = int(self._pattern.nnz)
         return self
-
-    def score(self, X, y=None):
-        """Minus the root mean square error on entries that are hidden from the fold-in.
-
-        In each row with at least two observed entries a share `score_fraction` of them is
-        hidden, chosen by `random_state` and the position of the row alone; the rest is folded
-        in, and the errors on all hidden entries are pooled. This makes cross-validation over
-        rows honest with no further code.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as in `fit`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        score : float
-            Minus the error, in the unit of the data; higher is better.
-
-        Raises
-        ------
-        ValueError
-            If no row has two observed entries.
-        """
-        check_is_fitted(self)
-        be = get_backend(self.backend, X)
-        X, entries = self._read(be, X, reset=False)
-        be.check_home(self, "components_", "score")
-        hidden = queries.choose_hidden(entries, self.score_fraction, self.random_state)
-        if not hidden.any():
-            raise ValueError(
-                "score needs a row with at least two observed entries, to hide one of them."
-            )
-        hidden = be.unload(hidden)
-        factors, row_bias = self._fold_entries(be, entries.keep(~hidden))
-        asked = entries.keep(hidden)
-        rows, cols = to_numpy(asked.rows), to_numpy(asked.indices)
-        values = queries.values_at(self, be, factors, row_bias, rows, cols)
-        values = to_numpy(queries.clipped(values, self.clip_range_, cols))
-        error = values.astype(np.float64) - to_numpy(asked.values)
-        return -float(np.sqrt(np.mean(error**2)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

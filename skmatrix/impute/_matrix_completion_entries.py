@@ -71,9 +71,7 @@ class Entries:
             return Entries((n_columns, n_rows), flipped.indptr, flipped.indices, *arrays)
         order = xp.argsort(self.indices, stable=True)
         columns = self.indices[order]
-        ids = xp.arange(
-            n_columns + 1, dtype=columns.dtype, device=array_api_compat.device(columns)
-        )
+        ids = xp.arange(n_columns + 1, dtype=columns.dtype, device=array_api_compat.device(columns))
         indptr = xp.astype(xp.searchsorted(columns, ids), columns.dtype)
         weights = self.weights[order] if self.weights.shape[0] else self.weights
         return Entries((n_columns, n_rows), indptr, self.rows[order], self.values[order], weights)
@@ -150,9 +148,7 @@ def _read_dense(xp, X):
     kind = _index_dtype(xp, int(bounds[-1]), X.shape)
     columns = xp.nonzero(mask)[1]
     values = X[mask]
-    return Entries(
-        X.shape, xp.astype(bounds, kind), xp.astype(columns, kind), values, values[:0]
-    )
+    return Entries(X.shape, xp.astype(bounds, kind), xp.astype(columns, kind), values, values[:0])
 
 
 def _read_sparse(X):
@@ -185,8 +181,11 @@ def _weighted(be, X, entries, entry_weight):
         refuse_duplicates(entry_weight)
         pattern = _read_sparse(entry_weight.tocsr())
         same = pattern.values.shape == entries.values.shape
-        if not (same and np.array_equal(pattern.indptr, entries.indptr)
-                and np.array_equal(pattern.indices, entries.indices)):
+        if not (
+            same
+            and np.array_equal(pattern.indptr, entries.indptr)
+            and np.array_equal(pattern.indices, entries.indices)
+        ):
             raise ValueError(
                 "entry_weight must store a value for each entry that X stores, and for no other."
             )

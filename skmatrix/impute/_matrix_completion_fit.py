@@ -9,6 +9,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 from joblib import effective_n_jobs
+from threadpoolctl import threadpool_limits
 
 from .._backend import to_numpy
 from .._iterate import Iterations
@@ -30,6 +31,7 @@ from ._matrix_completion_spectrum import (
     residual_matrix,
     spectral_norm,
     spectral_start,
+    start_without_factors,
 )
 
 # Continuation is on by default for penalties below this.
@@ -95,9 +97,7 @@ def _column_deviation(entries):
     largest = xp.zeros_like(mass)
     sizes = xp.abs(centred)
     bound = float(xp.max(sizes)) or 1.0
-    largest = segment_sum(
-        xp, weigh((centred / bound) ** 2, columns.weights), columns.indptr
-    )
+    largest = segment_sum(xp, weigh((centred / bound) ** 2, columns.weights), columns.indptr)
     deviation = bound * xp.sqrt(largest / safe)
     tiny = float(xp.finfo(mass.dtype).eps) * xp.abs(mean) * 4
     return xp.where(deviation > tiny, deviation, xp.ones_like(deviation))
@@ -112,6 +112,17 @@ def thread_pool(be, n_jobs):
         return
     with ThreadPoolExecutor(n_threads) as pool:
         yield pool
+
+
+@contextmanager
+def fit_threads(be, n_jobs):
+    """The pool, with BLAS held to as many threads: its products are small and many."""
+    with thread_pool(be, n_jobs) as pool:
+        if be.name in ("auto", "numba", "numpy"):
+            with threadpool_limits(effective_n_jobs(n_jobs), user_api="blas"):
+                yield pool
+        else:
+            yield pool
 
 
 @dataclass
@@ -183,10 +194,7 @@ def _penalty_unit(be, entries, settings, rng):
     if settings["penalty"] == "count":
         return 1.0
     problem = make_problem(be, entries, n_components=0, **settings)
-    b, c = starting_biases(problem, 0.0)
-    empty = (b[:, None][:, :0], c[:, None][:, :0])
-    U, V = (augment(be, empty[k], bias, k) for k, bias in enumerate((b, c)))
-    weighted, _ = residual_matrix(problem, U, V)
+    weighted, _ = residual_matrix(problem, *start_without_factors(problem, 0.0))
     return spectral_norm(weighted, rng) or 1.0
 
 
@@ -208,9 +216,9 @@ def _starting_factors(estimator, problem, units, ridge, rng, vanishing):
     elif vanishing or k == 0:
         factors = [np.zeros(shape) for shape in shapes]
     elif estimator.init == "svd":
-        none = (b[:, None][:, :0], c[:, None][:, :0])
-        U, V = (augment(be, none[i], bias, i) for i, bias in enumerate((b, c)))
-        _, residual = residual_matrix(problem, U, V)
+        _, residual = residual_matrix(
+            problem.resized(0), *start_without_factors(problem.resized(0), ridge)
+        )
         factors = spectral_start(residual, k, rng)
     else:
         V = random_factors(be, shapes[1][0], k, rng, c)
@@ -229,7 +237,11 @@ def _earlier_factors(estimator, problem, units, b, c):
     )
     sides = []
     for k, (factors, bias, start) in enumerate(earlier):
-        factors, bias, fresh = to_numpy(factors) / root, to_numpy(bias) / units.unit, to_numpy(start)
+        factors, bias, fresh = (
+            to_numpy(factors) / root,
+            to_numpy(bias) / units.unit,
+            to_numpy(start),
+        )
         n = fresh.shape[0]
         kept = min(n, factors.shape[0])
         joined = np.zeros((n, factors.shape[1]))
@@ -238,6 +250,27 @@ def _earlier_factors(estimator, problem, units, b, c):
         loaded = (be.xp.astype(be.load(a), start.dtype) for a in (joined, fresh))
         sides.append(augment(be, *loaded, k))
     return tuple(sides)
+
+
+@dataclass(frozen=True)
+class Reporter:
+    """The estimator that callbacks hear about, with its data.
+
+    Attributes
+    ----------
+    estimator : estimator
+        A MatrixCompletion, or one that holds it.
+    X, y : array-like
+        The data that it was called with.
+    wrap : callable or None
+        Turns the fitted attributes of a MatrixCompletion into those of the estimator; None
+        where they are the same.
+    """
+
+    estimator: Any
+    X: Any
+    y: Any = None
+    wrap: Any = None
 
 
 @dataclass
@@ -252,15 +285,15 @@ class Result:
     elapsed: list
 
 
-def run_epochs(estimator, X, start, units, held, state):
+def run_epochs(estimator, reporter, start, units, held, state):
     """Run epochs until the objective, or the error on held-out entries, stops falling.
 
     Parameters
     ----------
     estimator : MatrixCompletion
         Holds the parameters.
-    X : array
-        Validated data, for callbacks.
+    reporter : Reporter
+        Whom callbacks hear about.
     start : Start
         Where to begin.
     units : Units
@@ -284,8 +317,11 @@ def run_epochs(estimator, X, start, units, held, state):
     energy = entries.total(entries.values * entries.values)
     eps = float(problem.be.xp.finfo(U.dtype).eps)
     inner_iter, validation, elapsed, previous, best = [], [], [], np.inf, (np.inf, U, V)
+    wrap = reporter.wrap if reporter.wrap is not None else dict
     begin = time.perf_counter()
-    loop = Iterations(estimator, X, max_iter=estimator.max_iter, tol=estimator.tol)
+    loop = Iterations(
+        reporter.estimator, reporter.X, reporter.y, max_iter=estimator.max_iter, tol=estimator.tol
+    )
     for i in loop:
         ridge = ridge_of_epoch(i, alpha, unit, continuation)
         epoch = run_epoch(problem, U, V, ridge)
@@ -304,7 +340,7 @@ def run_epochs(estimator, X, start, units, held, state):
         loop.update(
             0.0 if exact else change,
             objective=epoch.objective * units.unit**2,
-            state=lambda U=U, V=V: state(U, V),
+            state=lambda U=U, V=V: wrap(state(U, V)),
             allow_stop=exact or may_stop(ridge, alpha, unit),
         )
         if held is not None:
@@ -337,13 +373,17 @@ def canonical(be, U, V, k):
 
 
 def singular_values(be, U, V, k):
-    """Singular values of the product of the factors, without the biases."""
+    """Singular values of the product of canonical factors, without the biases.
+
+    The factors of V are orthogonal, so that their lengths can be moved to U.
+    """
     xp = be.xp
     if k == 0:
         return U[0, :0]
-    _, left = xp.linalg.qr(U[:, :k])
-    _, right = xp.linalg.qr(V[:, :k])
-    return xp.linalg.svdvals(left @ right.T)
+    lengths = xp.sqrt(xp.sum(V[:, :k] * V[:, :k], axis=0))
+    values = xp.linalg.svdvals(U[:, :k] * lengths)
+    missing = k - values.shape[0]
+    return values if missing == 0 else xp.concat([values, xp.zeros_like(U[0, :missing])])
 
 
 def noise_deviation(entries, U, V, k):

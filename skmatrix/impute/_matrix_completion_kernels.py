@@ -87,16 +87,14 @@ def half_step(
     solved : array of shape (n_rows, size)
         The new factors.
     loss : float
-        Weighted squared error at the factors that came in.
+        Weighted squared error where the conjugate gradients start: at the factors that came
+        in, or at a sketch-and-solve start.
     steps : int
         Conjugate gradient steps, summed over the rows.
     """
     entries = (indptr, indices, values, weights)
     counts = indptr[1:] - indptr[:-1]
-    if method == "pcg":
-        direct = xp.zeros_like(counts, dtype=xp.bool)
-    else:
-        direct = counts >= direct_from
+    direct = (counts >= direct_from) & (method != "pcg")
     parts = []
     stack = max(1, _STACK // unknown.shape[1] ** 2)
     for mask, rule in [(~direct, "pcg"), (direct, method)]:
@@ -246,7 +244,7 @@ def _shared_gram(xp, ridge, mass, curvature, free):
 
 def _exact_gram(xp, entries, fixed, ridge, free):
     """Preconditioner from the Gram matrices sum_e w_e v_e v_e^T + ridge I of the rows."""
-    indptr, indices, values, weights = entries
+    indptr, indices, _, weights = entries
     size, n_free = fixed.shape[1], float(xp.sum(free))
     columns = []
     for a in range(size):
@@ -259,6 +257,8 @@ def _exact_gram(xp, entries, fixed, ridge, free):
     # gradient steps that follow take its effect out of the solution again.
     floor = n_free * float(xp.finfo(fixed.dtype).eps) * largest
     shift = xp.where(ridge > floor, ridge, floor)
+    # All-zero fixed factors leave nothing to solve: any regular matrix will do.
+    shift = xp.where(shift > 0, shift, xp.ones_like(shift))
     diagonal = shift[:, None] * free[None, :] + (1 - free)[None, :]
     gram = gram + diagonal[:, :, None] * identity
     return lambda r: xp.linalg.solve(gram, r[:, :, None])[:, :, 0]
@@ -289,6 +289,7 @@ def _sketched_gram(xp, entries, start, fixed, ridge, free, buckets, signs):
         S = xp.sum(xp.where(hit, signs[:n, :, None], xp.zeros_like(signs[:1, :1, None])), axis=1).T
         SA = (S @ A) * free[None, :]
         corner = xp.maximum(xp.sqrt(ridge[i]), floor * xp.max(xp.abs(SA)))
+        corner = corner + xp.astype(corner == 0, corner.dtype)  # as in _exact_gram
         Q, R = xp.linalg.qr(xp.concat([SA, (corner * free + (1 - free)) * identity]))
         factors.append(R)
         if bool(xp.all(start[i, :] * free == 0)):

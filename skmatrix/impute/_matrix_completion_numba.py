@@ -5,6 +5,8 @@ operations: the result depends neither on the number of threads nor on which
 other rows are present.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numba import njit
 
@@ -39,7 +41,6 @@ def half_step(
     solved = unknown.copy()
     row_loss = np.zeros(unknown.shape[0])
     row_steps = np.zeros(unknown.shape[0], dtype=np.int64)
-    # numba reads one index type for both sides of the problem
     arguments = (indptr, indices, values, weights, fixed, ridge, mass, curvature, free)
     arguments += (buckets, signs, solved, row_loss, row_steps)
     arguments += (_METHODS[method], int(direct_from), float(inner_tol), int(inner_max_iter))
@@ -47,8 +48,7 @@ def half_step(
         _solve_rows(0, unknown.shape[0], *arguments)
     else:
         bounds = _balanced_bounds(indptr, 8 * pool._max_workers)
-        pairs = zip(bounds[:-1], bounds[1:], strict=True)
-        tasks = [pool.submit(_solve_rows, start, stop, *arguments) for start, stop in pairs]
+        tasks = [pool.submit(_solve_rows, a, b, *arguments) for a, b in pairwise(bounds)]
         for task in tasks:
             task.result()
     return solved, float(row_loss.sum()), int(row_steps.sum())
@@ -109,18 +109,33 @@ def _solve_rows(
         if triangular and method == 1:
             _cholesky_factor(ids, w, fixed, ridge[i], coordinates, gathered, factor)
         elif triangular:
-            _sketched_factor(ids, y, w, x, fixed, ridge[i], coordinates, buckets, signs, sketch, factor)
+            _sketched_factor(
+                ids, y, w, x, fixed, ridge[i], coordinates, buckets, signs, sketch, factor
+            )
         else:
             for a in range(size):
                 scale = mass[i] * curvature[a] + ridge[i]
                 vectors[4, a] = free[a] / scale if scale > 0 else 0
         row_loss[i], row_steps[i] = _conjugate_gradients(
-            ids, y, w, x, fixed, ridge[i], coordinates, vectors, factor, triangular, inner_tol, inner_max_iter
+            ids,
+            y,
+            w,
+            x,
+            fixed,
+            ridge[i],
+            coordinates,
+            vectors,
+            factor,
+            triangular,
+            inner_tol,
+            inner_max_iter,
         )
 
 
 @njit(**_JIT)
-def _conjugate_gradients(ids, y, w, x, fixed, ridge, coordinates, vectors, factor, triangular, tol, max_iter):
+def _conjugate_gradients(
+    ids, y, w, x, fixed, ridge, coordinates, vectors, factor, triangular, tol, max_iter
+):
     """Solve the row's normal equations from the present x; return (loss at the start, steps)."""
     # z and p stay 0 on the frozen coordinates, so whole vectors can be run through.
     r, p, q, z = vectors[0], vectors[1], vectors[2], vectors[3]
@@ -245,8 +260,11 @@ def _cholesky_factor(ids, w, fixed, ridge, coordinates, gathered, factor):
     # Keeps the factorisation alive when fewer than n entries meet a zero ridge; the
     # conjugate gradient steps that follow take its effect out of the solution again.
     floor = n * np.finfo(factor.dtype).eps * largest
+    shift = max(ridge, floor)
+    if shift == 0:  # all-zero fixed factors leave nothing to solve: any regular matrix will do
+        shift = 1.0
     for a in range(n):
-        factor[a, a] += max(ridge, floor)
+        factor[a, a] += shift
     for a in range(n):
         for b in range(a + 1):
             total = factor[a, b]
@@ -284,8 +302,11 @@ def _sketched_factor(ids, y, w, x, fixed, ridge, coordinates, buckets, signs, sk
     for a in range(n):
         largest = max(largest, np.abs(sketch[: height - n, a]).max())
     floor = np.finfo(factor.dtype).eps * largest
+    corner = max(np.sqrt(ridge), floor)
+    if corner == 0:  # as in _cholesky_factor
+        corner = 1.0
     for a in range(n):
-        sketch[height - n + a, a] = max(np.sqrt(ridge), floor)
+        sketch[height - n + a, a] = corner
     _triangularise(sketch, n)
     for a in range(n):
         for b in range(a + 1):

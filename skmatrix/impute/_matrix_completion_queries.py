@@ -53,7 +53,7 @@ def check_places(places, size, name):
             f"{name} must be a one-dimensional array of integers. Got {places.dtype} of shape"
             f" {places.shape}."
         )
-    if places.size and not (0 <= places.min() and places.max() < size):
+    if places.size and (places.min() < 0 or places.max() >= size):
         raise ValueError(
             f"{name} must lie in [0, {size}). Got values from {places.min()} to {places.max()}."
         )
@@ -65,8 +65,7 @@ def check_row_positions(indices, n_given, n_rows):
     places = check_places(indices, n_rows + n_given, "indices")
     if places.shape[0] != n_given:
         raise ValueError(
-            f"indices must hold one position for each of the {n_given} rows. Got"
-            f" {places.shape[0]}."
+            f"indices must hold one position for each of the {n_given} rows. Got {places.shape[0]}."
         )
     appended = np.sort(places[places >= n_rows])
     if np.unique(places).shape[0] != n_given or not np.array_equal(
@@ -167,9 +166,9 @@ def top_columns(estimator, be, factors, row_bias, rows, k, known):
         values = np.array(to_numpy(estimator._low_rank(be, *some)))
         if known is not None:
             seen = known[chosen]
-            values[np.repeat(np.arange(chosen.shape[0]), np.diff(seen.indptr)), seen.indices] = (
-                -np.inf
-            )
+            values[
+                np.repeat(np.arange(chosen.shape[0]), np.diff(seen.indptr)), seen.indices
+            ] = -np.inf
         leaders = np.argpartition(-values, k - 1, axis=1)[:, :k]
         kept = np.take_along_axis(values, leaders, axis=1)
         order = np.argsort(-kept, axis=1, kind="stable")
@@ -192,7 +191,9 @@ def choose_hidden(entries, fraction, random_state):
     rows = np.repeat(np.arange(counts.shape[0]), counts)
     position = np.arange(rows.shape[0]) - indptr[:-1][rows]
     seed = check_random_state(random_state).randint(2**31 - 1)
-    keys = _hash(_hash(np.uint64(seed) + _hash(rows.astype(np.uint64))) ^ position.astype(np.uint64))
+    keys = _hash(
+        _hash(np.uint64(seed) + _hash(rows.astype(np.uint64))) ^ position.astype(np.uint64)
+    )
     order = np.lexsort((keys, rows))
     hidden = np.zeros(rows.shape[0], dtype=bool)
     hidden[order] = position < n_hidden[rows]

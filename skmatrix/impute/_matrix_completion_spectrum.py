@@ -119,11 +119,12 @@ def _grow(problem, U, V, n_components, rng, share=1.0):
     return problem.resized(n_components), *grown
 
 
-def _start_without_factors(problem, alpha):
+def start_without_factors(problem, alpha):
     """Augmented factors that hold nothing but the starting biases."""
-    xp = problem.be.xp
-    b, c = starting_biases(problem, alpha)
-    return tuple(augment(problem.be, bias[:, None][:, :0], bias, k) for k, bias in ((0, b), (1, c)))
+    biases = starting_biases(problem, alpha)
+    return tuple(
+        augment(problem.be, bias[:, None][:, :0], bias, k) for k, bias in enumerate(biases)
+    )
 
 
 def rank_by_validation(be, entries, settings, ridge, rng):
@@ -172,7 +173,7 @@ def rank_by_validation(be, entries, settings, ridge, rng):
         path.append((k, float(visited[k][0])))
 
     largest = min(entries.shape) // 2
-    state = (problem, *_start_without_factors(problem, ridge))
+    state = (problem, *start_without_factors(problem, ridge))
     for k in [rank for rank in _RANKS if rank <= largest] or [0]:
         visit(*state, k)
         state = visited[k][1:]
@@ -207,7 +208,7 @@ def rank_by_sign_flips(be, entries, settings, ridge, rng):
     Parameters and returns are those of :func:`rank_by_validation`; the score in `path` is q.
     """
     problem = make_problem(be, entries, n_components=0, **settings)
-    U, V = _start_without_factors(problem, ridge)
+    U, V = start_without_factors(problem, ridge)
     for _ in range(_EPOCHS_PER_DIRECTION):
         epoch = run_epoch(problem, U, V, ridge)
         U, V = epoch.U, epoch.V

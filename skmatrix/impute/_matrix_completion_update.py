@@ -34,17 +34,13 @@ def correct_columns(estimator, be, entries, pool):
     U_new, V = estimator._solve_rows(be, entries, pool)
     dtype, device = V.dtype, array_api_compat.device(V)
     embedding, row_bias = be.load(estimator.embedding_, estimator.row_bias_)
-    U_old = augment(
-        be, embedding / float(np.sqrt(estimator.unit_)), row_bias / estimator.unit_, 0
-    )
+    U_old = augment(be, embedding / float(np.sqrt(estimator.unit_)), row_bias / estimator.unit_, 0)
     masses = (np.asarray(estimator._pattern.sum(axis=a), dtype=np.float64) for a in (1, 0))
     row_mass, column_mass = (xp.astype(be.load(mass), dtype) for mass in masses)
     # One rotation for both, in which only the old rows count.
     n_old = U_old.shape[0]
     no_mass = xp.zeros(U_new.shape[0], dtype=dtype, device=device)
-    V, U, curvature = rotate(
-        xp, V, xp.concat([U_old, U_new]), xp.concat([row_mass, no_mass]), k
-    )
+    V, U, curvature = rotate(xp, V, xp.concat([U_old, U_new]), xp.concat([row_mass, no_mass]), k)
     step = _column_step(
         be, entries.transposed(), U[n_old:, :], V, column_mass, curvature, estimator
     )
@@ -59,7 +55,7 @@ def correct_columns(estimator, be, entries, pool):
 
 
 def _column_step(be, columns, U, V, old_mass, curvature, estimator):
-    """dv of the equation above for all columns; 0 for those without new entries."""
+    """Step dv of the equation above for all columns; 0 for those without new entries."""
     xp, k = be.xp, estimator.n_components_
     alpha = estimator.alpha_ / estimator.unit_
     biased = float(estimator.bias in ("column", "both"))
