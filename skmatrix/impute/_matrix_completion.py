@@ -59,7 +59,13 @@ MODEL_CONSTRAINTS = {
 }
 
 
-class MatrixCompletion(CallbackSupportMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class MatrixCompletion(
+    EntryPredictionMixin,
+    CallbackSupportMixin,
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    BaseEstimator,
+):
     r"""Fill the holes of a matrix by a low-rank model with biases.
 
     The model of entry (i, j) is ``offset + row_bias_i + column_bias_j + u_i . v_j``. It is fitted
