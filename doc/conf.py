@@ -29,6 +29,7 @@ extensions = [
 templates_path = ["_templates"]
 # The templates are not pages; the tables of the benchmarks are parts of one.
 exclude_patterns = ["_build", "_inv", "_templates", "benchmarks"]
+default_role = "literal"
 nitpicky = True
 toc_object_entries_show_parents = "hide"
 
