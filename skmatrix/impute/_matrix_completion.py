@@ -386,7 +386,8 @@ class MatrixCompletion(
 
             reporter = Reporter(self, X) if reporter is None else reporter
             result = run_epochs(self, reporter, start, units, held, state)
-            vars(self).update(state(result.U, result.V))
+            for name, value in state(result.U, result.V).items():
+                setattr(self, name, value)
             self._describe(be, normalised, start, result, units, rng, pool)
 
     def _read(self, be, X, entry_weight=None, *, reset):

@@ -136,7 +136,7 @@ def make_problem(
 ):
     """Set up both sides of a problem from its entries on the engine."""
     xp, device = be.xp, array_api_compat.device(entries.values)
-    sides = []
+    sides: list[Side] = []
     for k, (side, own) in enumerate([(entries, "row"), (entries.transposed(), "column")]):
         mass = side.mass()
         biases = [0.0, 0.0]
@@ -145,7 +145,8 @@ def make_problem(
         sketch = _draw_sketch(be, side, int(n_components + biases[k]), solver, random_state)
         penalties = mass if penalty == "count" else xp.ones_like(mass)
         sides.append(Side(side, mass, penalties, free, sketch))
-    return Problem(be, *sides, n_components, solver, inner_tol, inner_max_iter, pool)
+    rows, columns = sides
+    return Problem(be, rows, columns, n_components, solver, inner_tol, inner_max_iter, pool)
 
 
 def _draw_sketch(be, entries, n_free, solver, random_state):

@@ -61,7 +61,7 @@ class Entries:
         n_rows, n_columns = self.shape
         xp = self.xp
         if array_api_compat.is_numpy_namespace(xp):
-            arrays = []
+            arrays: list[np.ndarray] = []
             for data in (self.values, self.weights):
                 if data.shape[0] == 0 and arrays:
                     arrays.append(data)

@@ -181,12 +181,15 @@ def prepare(estimator, be, entries, units, rng, pool):
         # The sketch belongs to one rank; along a path of ranks the default solver is used.
         along = settings | ({"solver": "auto"} if estimator.solver == "sketch" else {})
         chosen, factors, path = select(be, entries, along, ridge, rng)
+        if estimator.n_components == "auto":
+            path = [(k, error * units.unit) for k, error in path]
     k = min(chosen, *entries.shape)
     settings["random_state"] = rng
     problem = make_problem(be, entries, n_components=k, **settings)
     if factors is None or estimator.init != "random":
         factors = _starting_factors(estimator, problem, units, ridge, rng, vanishing)
-    return Start(problem, *factors, unit, path)
+    U, V = factors
+    return Start(problem, U, V, unit, path)
 
 
 def _penalty_unit(be, entries, settings, rng):
@@ -247,8 +250,8 @@ def _earlier_factors(estimator, problem, units, b, c):
         joined = np.zeros((n, factors.shape[1]))
         joined[:kept] = factors[:kept]
         fresh = np.concatenate([bias[:kept], fresh[kept:]])
-        loaded = (be.xp.astype(be.load(a), start.dtype) for a in (joined, fresh))
-        sides.append(augment(be, *loaded, k))
+        joined, fresh = (be.xp.astype(be.load(a), start.dtype) for a in (joined, fresh))
+        sides.append(augment(be, joined, fresh, k))
     return tuple(sides)
 
 

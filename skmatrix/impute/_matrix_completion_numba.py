@@ -41,9 +41,11 @@ def half_step(
     solved = unknown.copy()
     row_loss = np.zeros(unknown.shape[0])
     row_steps = np.zeros(unknown.shape[0], dtype=np.int64)
-    arguments = (indptr, indices, values, weights, fixed, ridge, mass, curvature, free)
-    arguments += (buckets, signs, solved, row_loss, row_steps)
-    arguments += (_METHODS[method], int(direct_from), float(inner_tol), int(inner_max_iter))
+    entries = (indptr, indices, values, weights)
+    system = (fixed, ridge, mass, curvature, free)
+    results = (solved, row_loss, row_steps)
+    rules = (_METHODS[method], int(direct_from), float(inner_tol), int(inner_max_iter))
+    arguments = (entries, system, (buckets, signs), results, rules)
     if pool is None:
         _solve_rows(0, unknown.shape[0], *arguments)
     else:
@@ -64,29 +66,12 @@ def _balanced_bounds(indptr, n_chunks):
 
 
 @njit(**_JIT)
-def _solve_rows(
-    start,
-    stop,
-    indptr,
-    indices,
-    values,
-    weights,
-    fixed,
-    ridge,
-    mass,
-    curvature,
-    free,
-    buckets,
-    signs,
-    solved,
-    row_loss,
-    row_steps,
-    method,
-    direct_from,
-    inner_tol,
-    inner_max_iter,
-):
-    """Solve rows ``start`` to ``stop - 1`` of ``solved`` in place."""
+def _solve_rows(start, stop, entries, system, sketching, results, rules):
+    """Solve rows ``start`` to ``stop - 1`` in place; the arguments are those of `half_step`."""
+    indptr, indices, values, weights = entries
+    fixed, ridge, mass, curvature, free = system
+    solved, row_loss, row_steps = results
+    method, direct_from, inner_tol, inner_max_iter = rules
     size = solved.shape[1]
     coordinates = np.flatnonzero(free)
     n_free = coordinates.shape[0]
@@ -100,48 +85,33 @@ def _solve_rows(
         begin, end = indptr[i], indptr[i + 1]
         x = solved[i]
         if mass[i] == 0:
-            for a in coordinates:
-                x[a] = 0
+            x[coordinates] = 0
             continue
-        ids, y = indices[begin:end], values[begin:end]
         w = weights[begin:end] if weights.shape[0] > 0 else weights
         triangular = method > 0 and end - begin >= direct_from
+        row = (indices[begin:end], values[begin:end], w)
         if triangular and method == 1:
-            _cholesky_factor(ids, w, fixed, ridge[i], coordinates, gathered, factor)
+            _cholesky_factor(row, fixed, ridge[i], coordinates, gathered, factor)
         elif triangular:
-            _sketched_factor(
-                ids, y, w, x, fixed, ridge[i], coordinates, buckets, signs, sketch, factor
-            )
+            _sketched_factor(row, x, fixed, ridge[i], coordinates, sketching, sketch, factor)
         else:
             for a in range(size):
                 scale = mass[i] * curvature[a] + ridge[i]
                 vectors[4, a] = free[a] / scale if scale > 0 else 0
+        preconditioner = (coordinates, factor, triangular)
         row_loss[i], row_steps[i] = _conjugate_gradients(
-            ids,
-            y,
-            w,
-            x,
-            fixed,
-            ridge[i],
-            coordinates,
-            vectors,
-            factor,
-            triangular,
-            inner_tol,
-            inner_max_iter,
+            row, x, fixed, ridge[i], preconditioner, vectors, inner_tol, inner_max_iter
         )
 
 
 @njit(**_JIT)
-def _conjugate_gradients(
-    ids, y, w, x, fixed, ridge, coordinates, vectors, factor, triangular, tol, max_iter
-):
-    """Solve the row's normal equations from the present x; return (loss at the start, steps)."""
+def _conjugate_gradients(row, x, fixed, ridge, preconditioner, vectors, tol, max_iter):
+    """Solve a row's normal equations from the present x; return (loss at the start, steps)."""
     # z and p stay 0 on the frozen coordinates, so whole vectors can be run through.
     r, p, q, z = vectors[0], vectors[1], vectors[2], vectors[3]
     diagonal = vectors[4]
-    loss, energy = _residual(ids, y, w, True, x, fixed, ridge, r)
-    _precondition(r, z, diagonal, factor, coordinates, triangular)
+    loss, energy = _residual(row, True, x, fixed, ridge, r)
+    _precondition(r, z, diagonal, preconditioner)
     p[:] = z
     rho = 0.0
     for a in range(x.shape[0]):
@@ -151,7 +121,7 @@ def _conjugate_gradients(
     goal = max(tol * tol * rho, eps * eps * energy)
     steps = 0
     while steps < max_iter and rho > goal:
-        _residual(ids, y, w, False, p, fixed, ridge, q)  # q = -(G + ridge I) p
+        _residual(row, False, p, fixed, ridge, q)  # q = -(G + ridge I) p
         curve = 0.0
         for a in range(x.shape[0]):
             curve -= p[a] * q[a]
@@ -161,7 +131,7 @@ def _conjugate_gradients(
         for a in range(x.shape[0]):
             x[a] += length * p[a]
             r[a] += length * q[a]
-        _precondition(r, z, diagonal, factor, coordinates, triangular)
+        _precondition(r, z, diagonal, preconditioner)
         previous = rho
         rho = 0.0
         for a in range(x.shape[0]):
@@ -173,12 +143,13 @@ def _conjugate_gradients(
 
 
 @njit(**_JIT)
-def _residual(ids, y, w, with_values, x, fixed, ridge, out):
+def _residual(row, with_values, x, fixed, ridge, out):
     """Set out = sum_e w_e (y_e - x.v_e) v_e - ridge x; return the loss and sum_e w_e y_e^2.
 
     With ``with_values`` false every y_e counts as 0, so that out = -(G + ridge I) x.
     Four entries at a time share the loads of x and out, the bottleneck of a plain loop.
     """
+    ids, y, w = row
     size, n_entries, weighted = x.shape[0], ids.shape[0], w.shape[0] > 0
     zero = x.dtype.type(0)
     for a in range(size):
@@ -214,8 +185,9 @@ def _residual(ids, y, w, with_values, x, fixed, ridge, out):
 
 
 @njit(**_JIT)
-def _precondition(r, z, diagonal, factor, coordinates, triangular):
+def _precondition(r, z, diagonal, preconditioner):
     """Set z = M r: M is diagonal, or (L L^T)^-1 on the free coordinates with L = factor."""
+    coordinates, factor, triangular = preconditioner
     if not triangular:
         for a in range(r.shape[0]):
             z[a] = diagonal[a] * r[a]
@@ -235,8 +207,9 @@ def _precondition(r, z, diagonal, factor, coordinates, triangular):
 
 
 @njit(**_JIT)
-def _cholesky_factor(ids, w, fixed, ridge, coordinates, gathered, factor):
+def _cholesky_factor(row, fixed, ridge, coordinates, gathered, factor):
     """Set factor to the Cholesky factor of G + ridge I (lower triangle)."""
+    ids, _, w = row
     n, n_entries = coordinates.shape[0], ids.shape[0]
     factor[:] = 0
     for e in range(0, n_entries, 4):
@@ -251,9 +224,9 @@ def _cholesky_factor(ids, w, fixed, ridge, coordinates, gathered, factor):
         g0, g1, g2, g3 = gathered[0], gathered[1], gathered[2], gathered[3]
         for a in range(n):
             h0, h1, h2, h3 = g0[a], g1[a], g2[a], g3[a]
-            row = factor[a]
+            target = factor[a]
             for b in range(a + 1):
-                row[b] += h0 * g0[b] + h1 * g1[b] + h2 * g2[b] + h3 * g3[b]
+                target[b] += h0 * g0[b] + h1 * g1[b] + h2 * g2[b] + h3 * g3[b]
     largest = factor.dtype.type(0)
     for a in range(n):
         largest = max(largest, factor[a, a])
@@ -277,12 +250,14 @@ def _cholesky_factor(ids, w, fixed, ridge, coordinates, gathered, factor):
 
 
 @njit(**_JIT)
-def _sketched_factor(ids, y, w, x, fixed, ridge, coordinates, buckets, signs, sketch, factor):
+def _sketched_factor(row, x, fixed, ridge, coordinates, sketching, sketch, factor):
     """Set factor to R^T, where Q R = [S A; sqrt(ridge) I], A = sqrt(w) V on the row's entries.
 
     The last column of ``sketch`` carries S b. A row without a start (x = 0) is
     started at the sketch-and-solve answer R^-1 Q^T [S b; 0].
     """
+    ids, y, w = row
+    buckets, signs = sketching
     n, height = coordinates.shape[0], sketch.shape[0]
     sketch[:] = 0
     for e in range(ids.shape[0]):
@@ -294,10 +269,10 @@ def _sketched_factor(ids, y, w, x, fixed, ridge, coordinates, buckets, signs, sk
         for a in coordinates:
             known -= x[a] * v[a]
         for s in range(buckets.shape[1]):
-            row, scaled = sketch[buckets[e, s]], root * signs[e, s]
+            target, scaled = sketch[buckets[e, s]], root * signs[e, s]
             for a in range(n):
-                row[a] += scaled * v[coordinates[a]]
-            row[n] += scaled * (y[e] - known)
+                target[a] += scaled * v[coordinates[a]]
+            target[n] += scaled * (y[e] - known)
     largest = factor.dtype.type(0)
     for a in range(n):
         largest = max(largest, np.abs(sketch[: height - n, a]).max())
@@ -311,10 +286,7 @@ def _sketched_factor(ids, y, w, x, fixed, ridge, coordinates, buckets, signs, sk
     for a in range(n):
         for b in range(a + 1):
             factor[a, b] = sketch[b, a]
-    start = True
-    for a in coordinates:
-        start = start and x[a] == 0
-    if start:
+    if np.all(x[coordinates] == 0):
         for a in range(n - 1, -1, -1):
             total = sketch[a, n]
             for b in range(a + 1, n):

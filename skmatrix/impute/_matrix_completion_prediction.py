@@ -1,5 +1,7 @@
 """What a fitted completion predicts: single entries, the best columns, whole rows, a score."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.metaestimators import available_if
@@ -19,6 +21,24 @@ class EntryPredictionMixin:
 
     The class that mixes it in folds rows in (``_fold``, ``_fold_entries``, ``_read``).
     """
+
+    if TYPE_CHECKING:  # what the class that mixes it in holds
+        backend: str
+        score_fraction: float
+        random_state: Any
+        n_features_in_: int
+        n_components_: int
+        components_: Any
+        embedding_: Any
+        row_bias_: Any
+        column_bias_: Any
+        offset_: float
+        scale_: Any
+        clip_range_: Any
+        _pattern: Any
+        _read: Any
+        _fold: Any
+        _fold_entries: Any
 
     def _low_rank(self, be, factors, row_bias):
         """Fit of every entry of some rows, on the engine and in the units of the data."""

@@ -222,11 +222,13 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
 
         def wrap(attributes):
             part = copy.copy(completion)
-            vars(part).update(attributes)
+            for name, value in attributes.items():
+                setattr(part, name, value)
             return self._attributes(encoder, part)
 
         completion._fit(matrix, entry_weight, Reporter(self, X, y, wrap))
-        vars(self).update(self._attributes(encoder, completion))
+        for name, value in self._attributes(encoder, completion).items():
+            setattr(self, name, value)
         self.n_iter_ = completion.n_iter_
         return self
 

@@ -162,7 +162,8 @@ def rank_by_validation(be, entries, settings, ridge, rng):
     problem = make_problem(be, train, n_components=0, **settings)
     visited, path, strikes = {}, [], 0
 
-    def visit(problem, U, V, k):
+    def visit(state, k):
+        problem, U, V = state
         problem, U, V = _grow(problem, U, V, k, rng)
         for _ in range(_EPOCHS_PER_RANK):
             epoch = run_epoch(problem, U, V, ridge)
@@ -175,7 +176,7 @@ def rank_by_validation(be, entries, settings, ridge, rng):
     largest = min(entries.shape) // 2
     state = (problem, *start_without_factors(problem, ridge))
     for k in [rank for rank in _RANKS if rank <= largest] or [0]:
-        visit(*state, k)
+        visit(state, k)
         state = visited[k][1:]
         best = min(score for score, *_ in visited.values())
         strikes += visited[k][0] > 1.05 * best
@@ -186,7 +187,7 @@ def rank_by_validation(be, entries, settings, ridge, rng):
         below = max((k for k in visited if k < chosen), default=chosen)
         if chosen - below < 2:
             break
-        visit(*visited[below][1:], (below + chosen) // 2)
+        visit(visited[below][1:], (below + chosen) // 2)
     chosen = _smallest_good_rank(visited)
     return chosen, visited[chosen][2:], path
 
