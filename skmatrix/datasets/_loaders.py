@@ -94,6 +94,7 @@ def load_movielens(*, return_X_y=False, as_frame=False):
             Description of the data.
 
     (data, target) : tuple if ``return_X_y`` is True
+        The first two attributes of the Bunch.
 
     Raises
     ------
@@ -159,6 +160,7 @@ def load_insteval(*, return_X_y=False, as_frame=False):
             Description of the data.
 
     (data, target) : tuple if ``return_X_y`` is True
+        The first two attributes of the Bunch.
 
     Raises
     ------
@@ -213,6 +215,7 @@ def load_bfi(*, return_X_y=False, as_frame=False):
             Description of the data.
 
     (data, target) : tuple if ``return_X_y`` is True
+        The first two attributes of the Bunch.
 
     Raises
     ------
