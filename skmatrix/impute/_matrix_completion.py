@@ -1,5 +1,6 @@
 """Low-rank matrix completion as a transformer that fills the holes of its input."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -370,7 +371,8 @@ class MatrixCompletion(
                 " stored (sparse), with a positive entry_weight."
             )
         rng = check_random_state(self.random_state)
-        units = measure_units(entries, bias=self.bias, scale=self.scale)
+        whole = partial(_apply, entries)
+        units = measure_units(whole, whole, bias=self.bias, scale=self.scale)
         normalised = units.normalise(entries)
         train, held = normalised, None
         if self.validation_fraction > 0:
@@ -672,6 +674,11 @@ class MatrixCompletion(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
         return tags
+
+
+def _apply(entries, f):
+    """Sum, or maximum, of f over the one block of entries."""
+    return f(entries)
 
 
 def _counts(entries):

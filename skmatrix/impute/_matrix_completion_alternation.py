@@ -191,13 +191,13 @@ def starting_biases(problem, alpha):
     b, c = xp.zeros_like(rows.mass), xp.zeros_like(columns.mass)
     for _ in range(3):
         if float(rows.free[k]):
-            b = _damped_average(xp, rows, c, alpha)
+            b = damped_average(xp, rows, c, alpha)
         if float(columns.free[k + 1]):
-            c = _damped_average(xp, columns, b, alpha)
+            c = damped_average(xp, columns, b, alpha)
     return b, c
 
 
-def _damped_average(xp, side, other, alpha):
+def damped_average(xp, side, other, alpha):
     """sum_e w_e (y_e - other) / (mass + alpha penalty) of each row, 0 for empty rows."""
     entries = side.entries
     residual = entries.values - xp.take(other, entries.indices)
@@ -250,11 +250,9 @@ def _half(problem, unknown, fixed, alpha, *, rows):
     be, k = problem.be, problem.n_components
     side, other = (problem.rows, problem.columns) if rows else (problem.columns, problem.rows)
     unknown, fixed, curvature = rotate(be.xp, unknown, fixed, other.mass, k)
-    tol = problem.inner_tol
-    if tol == "auto":
-        tol = 0.1 if alpha > _SMALL_RIDGE else 0.01
+    tol = inner_tolerance(problem.inner_tol, alpha)
     n_free = k + int(be.xp.sum(side.free[k:]))
-    solved, loss, steps = _call_half_step(
+    solved, loss, steps = call_half_step(
         be, side, unknown, fixed, alpha * side.penalty, curvature, tol, problem.pool,
         method=problem.method,
         direct_from=_SKETCH_FROM * n_free if problem.method == "sketch" else 0,
@@ -263,7 +261,14 @@ def _half(problem, unknown, fixed, alpha, *, rows):
     return solved, fixed, loss, steps
 
 
-def _call_half_step(be, side, unknown, fixed, ridge, curvature, tol, pool, **scalars):
+def inner_tolerance(inner_tol, alpha):
+    """The inner tolerance that "auto" stands for at a ridge."""
+    if inner_tol != "auto":
+        return inner_tol
+    return 0.1 if alpha > _SMALL_RIDGE else 0.01
+
+
+def call_half_step(be, side, unknown, fixed, ridge, curvature, tol, pool, **scalars):
     """The kernel on one side of the problem."""
     entries = side.entries
     return half_step(
@@ -287,29 +292,51 @@ def rotate(xp, unknown, fixed, mass, k):
     curvature : array of shape (size,)
         L, and 1 for the bias coordinates.
     """
-    size = fixed.shape[1]
-    ones = xp.ones(size - k, dtype=fixed.dtype, device=array_api_compat.device(fixed))
     if k == 0:
-        return unknown, fixed, ones
+        return unknown, fixed, basis_curvature(xp, fixed[0, :0], fixed.shape[1])
+    L, W = shared_basis(xp, weighted_gram(xp, fixed, mass, k), float(xp.sum(mass)))
+    curvature = basis_curvature(xp, L, fixed.shape[1])
+    return turn(xp, unknown, W), turn(xp, fixed, W), curvature
+
+
+def weighted_gram(xp, fixed, mass, k):
+    """sum_j mass_j v_j v_j^T over the factor coordinates."""
     factors = fixed[:, :k]
-    total = float(xp.sum(mass))
-    gram = (factors * mass[:, None]).T @ factors / (total if total > 0 else 1.0)
-    L, W = xp.linalg.eigh(gram)
-    # Directions below rounding error of the largest count as being of that size.
-    L = xp.clip(L, float(xp.finfo(L.dtype).eps) * max(float(L[-1]), 0.0), None)
-    unknown = xp.concat([unknown[:, :k] @ W, unknown[:, k:]], axis=1)
-    fixed = xp.concat([factors @ W, fixed[:, k:]], axis=1)
-    return unknown, fixed, xp.concat([L, ones])
+    return (factors * mass[:, None]).T @ factors
+
+
+def shared_basis(xp, gram, total):
+    """Eigenvalues and eigenvectors of the mean Gram matrix.
+
+    Eigenvalues below the rounding error of the largest count as being of that size.
+    """
+    L, W = xp.linalg.eigh(gram / (total if total > 0 else 1.0))
+    return xp.clip(L, float(xp.finfo(L.dtype).eps) * max(float(L[-1]), 0.0), None), W
+
+
+def basis_curvature(xp, L, size):
+    """The eigenvalues, followed by 1 for the bias coordinates."""
+    n_biases = size - L.shape[0]
+    ones = xp.ones(n_biases, dtype=L.dtype, device=array_api_compat.device(L))
+    return xp.concat([L, ones])
+
+
+def turn(xp, factors, W):
+    """Augmented factors with their factor coordinates in the basis W."""
+    k = W.shape[0]
+    return xp.concat([factors[:, :k] @ W, factors[:, k:]], axis=1)
+
+
+def squared_norm(xp, side, factors):
+    """sum_i s_i (|u_i|^2 + b_i^2) of one side."""
+    squares = xp.sum(factors * factors * side.free, axis=1)
+    return float(xp.sum(side.penalty * squares, dtype=xp.float64))
 
 
 def _penalty(problem, U, V):
     """sum_i s_i (|u_i|^2 + b_i^2) + sum_j t_j (|v_j|^2 + c_j^2)."""
     xp = problem.be.xp
-    total = 0.0
-    for side, factors in ((problem.rows, U), (problem.columns, V)):
-        squares = xp.sum(factors * factors * side.free, axis=1)
-        total += float(xp.sum(side.penalty * squares, dtype=xp.float64))
-    return total
+    return squared_norm(xp, problem.rows, U) + squared_norm(xp, problem.columns, V)
 
 
 def ridge_of_epoch(epoch, alpha, unit, continuation):
@@ -359,7 +386,7 @@ def fold_in(be, entries, V, *, alpha, penalty, row_bias, pool=None):
     side = Side(entries, mass, ridge, free, empty)
     # The Gram matrix of V is diagonal already: no rotation, so that the bits of a row do
     # not depend on which rows come with it.
-    solved, _, _ = _call_half_step(
+    solved, _, _ = call_half_step(
         be, side, augment(be, zeros, b, 0), V, ridge, xp.mean(V * V, axis=0), 1e-10, pool,
         method="cholesky", direct_from=max(k, 1), inner_max_iter=4 * (k + 2),
     )  # fmt: skip

@@ -64,43 +64,75 @@ class Units:
         return entries.with_values((values - self.offset) / self.unit)
 
 
-def measure_units(entries, *, bias, scale):
-    """The units of observed entries."""
-    xp = entries.xp
-    column_scale = _column_deviation(entries) if scale == "columns" else None
-    values = entries.values
-    if column_scale is not None:
-        values = values / xp.take(column_scale, entries.indices)
-    total = entries.total(xp.ones_like(values))
-    # Divided by the largest value first: neither the sum nor the squares can overflow.
-    largest = float(xp.max(xp.abs(values))) or 1.0
-    offset = 0.0 if bias == "none" else largest * (entries.total(values / largest) / total)
-    values = values - offset
-    largest = float(xp.max(xp.abs(values)))
+def measure_units(add, largest, *, bias, scale):
+    """The units of observed entries, from sums and maxima over them.
+
+    Parameters
+    ----------
+    add, largest : callable
+        ``add(f)`` is the sum and ``largest(f)`` the maximum of ``f(entries)`` over all
+        blocks of entries; for one block both are ``f(entries)`` itself.
+    bias, scale : str, str or None
+        Parameters of the estimator.
+
+    Returns
+    -------
+    units : Units
+        Mean, root mean square and scale of the columns.
+    """
+    column_scale = _column_deviation(add, largest) if scale == "columns" else None
+    raw = Units(0.0, 1.0, column_scale)
+    mass = add(lambda e: e.total(e.xp.ones_like(e.values)))
+
+    def size(units):
+        return largest(lambda e: _largest(units.normalise(e).values))
+
+    # Divided by the largest value first: neither a sum nor a square can overflow.
+    bound = size(raw) or 1.0
+    offset = 0.0
+    if bias != "none":
+        offset = bound * (add(lambda e: e.total(raw.normalise(e).values / bound)) / mass)
+    centred = Units(offset, 1.0, column_scale)
+    bound = size(centred)
     # What is left of equal values is the rounding error of their mean.
-    eps = float(xp.finfo(values.dtype).eps)
-    if largest <= 4 * eps * abs(offset):
-        return Units(offset, 1.0, column_scale)
-    relative = values / largest
-    unit = largest * float(np.sqrt(entries.total(relative * relative) / total))
-    return Units(offset, unit or 1.0, column_scale)
+    eps = largest(lambda e: float(e.xp.finfo(e.values.dtype).eps))
+    if bound <= 4 * eps * abs(offset):
+        return centred
+    squares = add(lambda e: e.total((centred.normalise(e).values / bound) ** 2))
+    return Units(offset, bound * float(np.sqrt(squares / mass)) or 1.0, column_scale)
 
 
-def _column_deviation(entries):
+def _largest(values):
+    """Largest absolute value, 0 if there is none."""
+    xp = array_api_compat.array_namespace(values)
+    return float(xp.max(xp.abs(values))) if values.shape[0] else 0.0
+
+
+def _column_deviation(add, largest):
     """Observed standard deviation of each column, 1 where it is 0 or nothing is observed."""
-    columns = entries.transposed()
-    xp, mass = columns.xp, columns.mass()
+
+    def by_column(f):
+        """Sums of f(values) over the entries of each column."""
+
+        def sums(entries):
+            columns = entries.transposed()
+            terms = weigh(f(columns), columns.weights)
+            return segment_sum(columns.xp, terms, columns.indptr)
+
+        return add(sums)
+
+    mass = by_column(lambda columns: columns.xp.ones_like(columns.values))
+    xp = array_api_compat.array_namespace(mass)
     safe = xp.where(mass > 0, mass, xp.ones_like(mass))
-    mean = segment_sum(xp, weigh(columns.values, columns.weights), columns.indptr) / safe
-    centred = columns.values - xp.take(mean, columns.rows)
-    # relative to the column's largest deviation, so that squares neither over- nor underflow
-    largest = xp.zeros_like(mass)
-    sizes = xp.abs(centred)
-    bound = float(xp.max(sizes)) or 1.0
-    largest = segment_sum(xp, weigh((centred / bound) ** 2, columns.weights), columns.indptr)
-    deviation = bound * xp.sqrt(largest / safe)
-    tiny = float(xp.finfo(mass.dtype).eps) * xp.abs(mean) * 4
-    return xp.where(deviation > tiny, deviation, xp.ones_like(deviation))
+    bound = largest(lambda e: _largest(e.values)) or 1.0
+    mean = by_column(lambda columns: columns.values / bound) / safe
+    # relative to the largest value, so that squares do not overflow
+    squares = by_column(
+        lambda columns: (columns.values / bound - columns.xp.take(mean, columns.rows)) ** 2
+    )
+    deviation = xp.sqrt(squares / safe)
+    tiny = 4 * float(xp.finfo(mass.dtype).eps) * xp.abs(mean)
+    return xp.where(deviation > tiny, bound * deviation, xp.ones_like(deviation))
 
 
 @contextmanager

@@ -108,9 +108,9 @@ def half_step(
         start, penalty, weight = (xp.take(a, chosen, axis=0) for a in (unknown, ridge, mass))
         start = xp.where((weight == 0)[:, None] & (free != 0)[None, :], xp.zeros_like(start), start)
         if rule == "pcg":
-            precondition = _shared_gram(xp, penalty, weight, curvature, free)
+            precondition = shared_gram(xp, penalty, weight, curvature, free)
         elif rule == "cholesky":
-            precondition = _exact_gram(xp, some, fixed, penalty, free)
+            precondition = exact_gram(xp, gram_matrices(xp, some, fixed), penalty, free)
         else:
             start, precondition = _sketched_gram(
                 xp, some, start, fixed, penalty, free, buckets, signs
@@ -128,22 +128,39 @@ def half_step(
 
 def _solve(xp, entries, start, fixed, ridge, free, precondition, inner_tol, inner_max_iter):
     """Conjugate gradients on all rows in lockstep."""
-    indptr, indices, values, weights = entries
-    rows = row_of_entry(xp, indptr)
 
     def gram_times(p):
-        t = weigh(sampled_dot(xp, p, fixed, rows, indices), weights)
-        return csr_matmul(xp, indptr, indices, t, fixed) + ridge[:, None] * p
+        return gram_product(xp, entries, fixed, p) + ridge[:, None] * p
 
-    residual = values - sampled_dot(xp, start, fixed, rows, indices)
-    gradient = csr_matmul(xp, indptr, indices, weigh(residual, weights), fixed)
-    gradient = (gradient - ridge[:, None] * start) * free
-    energy = segment_sum(xp, weigh(values * values, weights), indptr)
-    loss = float(xp.sum(weigh(residual * residual, weights), dtype=xp.float64))
+    pull, loss = residual_product(xp, entries, fixed, start)
+    gradient = (pull - ridge[:, None] * start) * free
+    energy = row_energy(xp, entries)
     solved, steps = lockstep_conjugate_gradients(
         xp, gram_times, gradient, start, free, precondition, energy, inner_tol, inner_max_iter
     )
     return solved, loss, steps
+
+
+def gram_product(xp, entries, fixed, p):
+    """Rows sum_e w_e (v_e . p_i) v_e: the Gram matrix of each row times its direction."""
+    indptr, indices, _, weights = entries
+    t = weigh(sampled_dot(xp, p, fixed, row_of_entry(xp, indptr), indices), weights)
+    return csr_matmul(xp, indptr, indices, t, fixed)
+
+
+def residual_product(xp, entries, fixed, x):
+    """Rows sum_e w_e (y_e - x_i . v_e) v_e, and the sum of w_e (y_e - x_i . v_e)^2."""
+    indptr, indices, values, weights = entries
+    residual = values - sampled_dot(xp, x, fixed, row_of_entry(xp, indptr), indices)
+    weighted = weigh(residual, weights)
+    loss = float(xp.sum(weighted * residual, dtype=xp.float64))
+    return csr_matmul(xp, indptr, indices, weighted, fixed), loss
+
+
+def row_energy(xp, entries):
+    """Sum of w_e y_e^2 of each row: what conjugate gradients measure rounding error by."""
+    indptr, _, values, weights = entries
+    return segment_sum(xp, weigh(values * values, weights), indptr)
 
 
 def lockstep_conjugate_gradients(
@@ -235,27 +252,32 @@ def _take_rows(xp, chosen, indptr, indices, values, weights):
     return bounds, indices[mask], values[mask], weights[mask] if weights.shape[0] else weights
 
 
-def _shared_gram(xp, ridge, mass, curvature, free):
+def shared_gram(xp, ridge, mass, curvature, free):
     """Preconditioner from the Gram matrix that all rows share, diagonal in the rotated basis."""
     scale = mass[:, None] * curvature[None, :] + ridge[:, None]
     inverse = _divide(xp, xp.broadcast_to(free[None, :], scale.shape), scale)
     return lambda r: inverse * r
 
 
-def _exact_gram(xp, entries, fixed, ridge, free):
-    """Preconditioner from the Gram matrices sum_e w_e v_e v_e^T + ridge I of the rows."""
+def gram_matrices(xp, entries, fixed):
+    """Matrices sum_e w_e v_e v_e^T of the rows, of shape (n_rows, size, size)."""
     indptr, indices, _, weights = entries
-    size, n_free = fixed.shape[1], float(xp.sum(free))
     columns = []
-    for a in range(size):
+    for a in range(fixed.shape[1]):
         scaled = weigh(xp.take(fixed[:, a], indices), weights)
         columns.append(csr_matmul(xp, indptr, indices, scaled, fixed))
-    gram = xp.stack(columns, axis=1) * (free[:, None] * free[None, :])
-    identity = xp.eye(size, dtype=fixed.dtype, device=array_api_compat.device(fixed))
+    return xp.stack(columns, axis=1)
+
+
+def exact_gram(xp, gram, ridge, free):
+    """Preconditioner (G + ridge I)^-1 on the free coordinates, from the rows' own G."""
+    gram = gram * (free[:, None] * free[None, :])
+    size, n_free = gram.shape[1], float(xp.sum(free))
+    identity = xp.eye(size, dtype=gram.dtype, device=array_api_compat.device(gram))
     largest = xp.max(xp.sum(gram * identity, axis=2), axis=1)
     # Keeps the matrix regular when fewer than n_free entries meet a zero ridge; the conjugate
     # gradient steps that follow take its effect out of the solution again.
-    floor = n_free * float(xp.finfo(fixed.dtype).eps) * largest
+    floor = n_free * float(xp.finfo(gram.dtype).eps) * largest
     shift = xp.where(ridge > floor, ridge, floor)
     # All-zero fixed factors leave nothing to solve: any regular matrix will do.
     shift = xp.where(shift > 0, shift, xp.ones_like(shift))
@@ -289,7 +311,7 @@ def _sketched_gram(xp, entries, start, fixed, ridge, free, buckets, signs):
         S = xp.sum(xp.where(hit, signs[:n, :, None], xp.zeros_like(signs[:1, :1, None])), axis=1).T
         SA = (S @ A) * free[None, :]
         corner = xp.maximum(xp.sqrt(ridge[i]), floor * xp.max(xp.abs(SA)))
-        corner = corner + xp.astype(corner == 0, corner.dtype)  # as in _exact_gram
+        corner = corner + xp.astype(corner == 0, corner.dtype)  # as in exact_gram
         Q, R = xp.linalg.qr(xp.concat([SA, (corner * free + (1 - free)) * identity]))
         factors.append(R)
         if bool(xp.all(start[i, :] * free == 0)):

@@ -3,10 +3,14 @@
 import array_api_compat
 import numpy as np
 
-from .._xp import csr_matmul, sampled_dot
 from ._matrix_completion_alternation import augment, rotate
 from ._matrix_completion_fit import canonical
-from ._matrix_completion_kernels import lockstep_conjugate_gradients, weigh
+from ._matrix_completion_kernels import (
+    gram_product,
+    lockstep_conjugate_gradients,
+    residual_product,
+    shared_gram,
+)
 
 
 def correct_columns(estimator, be, entries, pool):
@@ -66,21 +70,17 @@ def _column_step(be, columns, U, V, old_mass, curvature, estimator):
         penalty, added = alpha * (old_mass + new_mass), alpha * new_mass
     else:
         penalty, added = alpha * xp.ones_like(old_mass), xp.zeros_like(old_mass)
-    indptr, indices, weights = columns.indptr, columns.indices, columns.weights
+    entries = (columns.indptr, columns.indices, columns.values, columns.weights)
     prior = old_mass[:, None] * curvature[None, :] + penalty[:, None]
 
     def gram_times(p):
-        t = weigh(sampled_dot(xp, p, U, columns.rows, indices), weights)
-        return csr_matmul(xp, indptr, indices, t, U) + prior * p
+        return gram_product(xp, entries, U, p) + prior * p
 
-    residual = columns.values - sampled_dot(xp, V, U, columns.rows, indices)
-    gradient = csr_matmul(xp, indptr, indices, weigh(residual, weights), U)
-    gradient = (gradient - added[:, None] * V) * free
-    scale = prior + new_mass[:, None] * curvature[None, :]
-    safe = xp.where(scale > 0, scale, xp.ones_like(scale))
-    inverse = xp.where(scale > 0, free / safe, xp.zeros_like(scale))
+    pull, _ = residual_product(xp, entries, U, V)
+    gradient = (pull - added[:, None] * V) * free
+    precondition = shared_gram(xp, penalty, old_mass + new_mass, curvature, free)
     step, _ = lockstep_conjugate_gradients(
-        xp, gram_times, gradient, xp.zeros_like(V), free, lambda r: inverse * r,
+        xp, gram_times, gradient, xp.zeros_like(V), free, precondition,
         xp.zeros_like(old_mass), 1e-6, 100,
     )  # fmt: skip
     return step
