@@ -5,20 +5,13 @@ is met by a change in this file alone.
 """
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import (
-    Interval,
-    InvalidParameterError,
-    StrOptions,
-    validate_params,
-)
-from sklearn.utils.validation import _check_sample_weight, _get_feature_names
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "Interval",
-    "InvalidParameterError",
     "StrOptions",
     "_check_sample_weight",
     "_fit_context",
-    "_get_feature_names",
     "validate_params",
 ]

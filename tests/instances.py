@@ -3,5 +3,23 @@
 Adding an estimator means adding its entry: the common tests fail without it.
 """
 
+import numpy as np
+from sklearn.base import is_classifier
+from sklearn.utils import get_tags
+
 # Class name -> the constructor arguments of each instance to check.
-INSTANCES: dict[str, list[dict]] = {}
+INSTANCES: dict[str, list[dict]] = {
+    "MatrixCompletion": [{"n_components": 2, "max_iter": 8}],
+    "MatrixCompletionRegressor": [{"n_components": 2, "max_iter": 8}],
+}
+
+
+def training_data(estimator):
+    """Data that an instance can be fitted on: X with 30 rows, and y of its kind."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((30, 4))
+    y = X[:, 0] + 0.1 * rng.standard_normal(30)
+    if not get_tags(estimator).input_tags.two_d_array:
+        # Pairs of identifiers, each of six rows with each of five columns.
+        X = np.column_stack([np.repeat(np.arange(6), 5), np.tile(np.arange(5), 6)])
+    return X, (y > 0).astype(int) if is_classifier(estimator) else y

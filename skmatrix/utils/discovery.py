@@ -13,6 +13,8 @@ from sklearn.base import (
     TransformerMixin,
 )
 
+__all__ = ["all_displays", "all_estimators", "all_functions"]
+
 _KINDS = {
     "classifier": ClassifierMixin,
     "regressor": RegressorMixin,
