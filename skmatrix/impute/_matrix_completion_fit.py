@@ -148,10 +148,10 @@ def thread_pool(be, n_jobs):
 
 @contextmanager
 def fit_threads(be, n_jobs):
-    """The pool, with BLAS held to as many threads: its products are small and many."""
+    """The pool, with BLAS held to one thread: its products are too small to share."""
     with thread_pool(be, n_jobs) as pool:
         if be.name in ("auto", "numba", "numpy"):
-            with threadpool_limits(effective_n_jobs(n_jobs), user_api="blas"):
+            with threadpool_limits(1, user_api="blas"):
                 yield pool
         else:
             yield pool

@@ -14,8 +14,6 @@ from numba import njit
 # fastmath=True this keeps the meaning of NaN and infinity.
 _JIT = {"cache": True, "nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
 
-_METHODS = {"pcg": 0, "cholesky": 1, "sketch": 2}
-
 
 def half_step(
     indptr,
@@ -42,15 +40,20 @@ def half_step(
     row_loss = np.zeros(unknown.shape[0])
     row_steps = np.zeros(unknown.shape[0], dtype=np.int64)
     entries = (indptr, indices, values, weights)
-    system = (fixed, ridge, mass, curvature, free)
+    coordinates = np.flatnonzero(free)
+    system = (fixed, ridge, mass, curvature, coordinates)
     results = (solved, row_loss, row_steps)
-    rules = (_METHODS[method], int(direct_from), float(inner_tol), int(inner_max_iter))
-    arguments = (entries, system, (buckets, signs), results, rules)
+    rules = (method == "cholesky", int(direct_from), float(inner_tol), int(inner_max_iter))
+    arguments: tuple = (entries, system, results, rules)
+    solve = _solve_rows
+    if method == "sketch":
+        # Apart, so that those who never sketch do not wait for it to be compiled.
+        solve, arguments = _solve_sketched_rows, (*arguments, (buckets, signs))
     if pool is None:
-        _solve_rows(0, unknown.shape[0], *arguments)
+        solve(0, unknown.shape[0], *arguments)
     else:
         bounds = _balanced_bounds(indptr, 8 * pool._max_workers)
-        tasks = [pool.submit(_solve_rows, a, b, *arguments) for a, b in pairwise(bounds)]
+        tasks = [pool.submit(solve, a, b, *arguments) for a, b in pairwise(bounds)]
         for task in tasks:
             task.result()
     return solved, float(row_loss.sum()), int(row_steps.sum())
@@ -66,38 +69,28 @@ def _balanced_bounds(indptr, n_chunks):
 
 
 @njit(**_JIT)
-def _solve_rows(start, stop, entries, system, sketching, results, rules):
+def _solve_rows(start, stop, entries, system, results, rules):
     """Solve rows ``start`` to ``stop - 1`` in place; the arguments are those of `half_step`."""
     indptr, indices, values, weights = entries
-    fixed, ridge, mass, curvature, free = system
+    fixed, ridge, mass, curvature, coordinates = system
     solved, row_loss, row_steps = results
-    method, direct_from, inner_tol, inner_max_iter = rules
-    size = solved.shape[1]
-    coordinates = np.flatnonzero(free)
+    exact, direct_from, inner_tol, inner_max_iter = rules
     n_free = coordinates.shape[0]
-    vectors = np.empty((5, size), dtype=solved.dtype)
+    vectors = np.zeros((5, solved.shape[1]), dtype=solved.dtype)
     factor = np.empty((n_free, n_free), dtype=solved.dtype)
     gathered = np.empty((4, n_free), dtype=solved.dtype)
-    sketch = np.empty((0, 0), dtype=solved.dtype)
-    if method == 2:
-        sketch = np.empty((8 * n_free + n_free, n_free + 1), dtype=solved.dtype)
     for i in range(start, stop):
         begin, end = indptr[i], indptr[i + 1]
         x = solved[i]
         if mass[i] == 0:
-            x[coordinates] = 0
+            _clear(x, coordinates)
             continue
-        w = weights[begin:end] if weights.shape[0] > 0 else weights
-        triangular = method > 0 and end - begin >= direct_from
-        row = (indices[begin:end], values[begin:end], w)
-        if triangular and method == 1:
+        row = (indices[begin:end], values[begin:end], _part(weights, begin, end))
+        triangular = exact and end - begin >= direct_from
+        if triangular:
             _cholesky_factor(row, fixed, ridge[i], coordinates, gathered, factor)
-        elif triangular:
-            _sketched_factor(row, x, fixed, ridge[i], coordinates, sketching, sketch, factor)
         else:
-            for a in range(size):
-                scale = mass[i] * curvature[a] + ridge[i]
-                vectors[4, a] = free[a] / scale if scale > 0 else 0
+            _invert_curvature(mass[i], curvature, ridge[i], coordinates, vectors[4])
         preconditioner = (coordinates, factor, triangular)
         row_loss[i], row_steps[i] = _conjugate_gradients(
             row, x, fixed, ridge[i], preconditioner, vectors, inner_tol, inner_max_iter
@@ -105,40 +98,93 @@ def _solve_rows(start, stop, entries, system, sketching, results, rules):
 
 
 @njit(**_JIT)
+def _solve_sketched_rows(start, stop, entries, system, results, rules, sketching):
+    """As `_solve_rows`, with the long rows preconditioned by their sketch."""
+    indptr, indices, values, weights = entries
+    fixed, ridge, mass, curvature, coordinates = system
+    solved, row_loss, row_steps = results
+    _, direct_from, inner_tol, inner_max_iter = rules
+    n_free = coordinates.shape[0]
+    vectors = np.zeros((5, solved.shape[1]), dtype=solved.dtype)
+    factor = np.empty((n_free, n_free), dtype=solved.dtype)
+    sketch = np.empty((9 * n_free, n_free + 1), dtype=solved.dtype)
+    for i in range(start, stop):
+        begin, end = indptr[i], indptr[i + 1]
+        x = solved[i]
+        if mass[i] == 0:
+            _clear(x, coordinates)
+            continue
+        row = (indices[begin:end], values[begin:end], _part(weights, begin, end))
+        triangular = end - begin >= direct_from
+        if triangular:
+            _sketched_factor(row, x, fixed, ridge[i], coordinates, sketching, sketch, factor)
+        else:
+            _invert_curvature(mass[i], curvature, ridge[i], coordinates, vectors[4])
+        preconditioner = (coordinates, factor, triangular)
+        row_loss[i], row_steps[i] = _conjugate_gradients(
+            row, x, fixed, ridge[i], preconditioner, vectors, inner_tol, inner_max_iter
+        )
+
+
+@njit(**_JIT)
+def _clear(x, coordinates):
+    """Set the free coordinates to 0."""
+    for a in coordinates:
+        x[a] = 0
+
+
+@njit(**_JIT)
+def _part(weights, begin, end):
+    """Weights of a row, empty if all are 1."""
+    return weights[begin:end] if weights.shape[0] > 0 else weights[:0]
+
+
+@njit(**_JIT)
+def _invert_curvature(mass, curvature, ridge, coordinates, diagonal):
+    """Diagonal preconditioner of a row: 1 / (mass curvature + ridge), 0 where not free."""
+    diagonal[:] = 0
+    for a in coordinates:
+        scale = mass * curvature[a] + ridge
+        diagonal[a] = 1 / scale if scale > 0 else 0
+
+
+@njit(**_JIT)
 def _conjugate_gradients(row, x, fixed, ridge, preconditioner, vectors, tol, max_iter):
     """Solve a row's normal equations from the present x; return (loss at the start, steps)."""
     # z and p stay 0 on the frozen coordinates, so whole vectors can be run through.
-    r, p, q, z = vectors[0], vectors[1], vectors[2], vectors[3]
-    diagonal = vectors[4]
-    loss, energy = _residual(row, True, x, fixed, ridge, r)
-    _precondition(r, z, diagonal, preconditioner)
-    p[:] = z
-    rho = 0.0
-    for a in range(x.shape[0]):
-        rho += r[a] * z[a]
-    # Below this the residual is rounding error of the data themselves.
+    r, p, q, z, diagonal = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4]
+    size = x.shape[0]
     eps = np.finfo(x.dtype).eps
-    goal = max(tol * tol * rho, eps * eps * energy)
-    steps = 0
-    while steps < max_iter and rho > goal:
-        _residual(row, False, p, fixed, ridge, q)  # q = -(G + ridge I) p
-        curve = 0.0
-        for a in range(x.shape[0]):
-            curve -= p[a] * q[a]
-        if not curve > 0:
-            break
-        length = rho / curve
-        for a in range(x.shape[0]):
-            x[a] += length * p[a]
-            r[a] += length * q[a]
+    loss, rho, goal, steps = 0.0, 0.0, 0.0, -1
+    while steps < max_iter:
+        # One call for the gradient at the start and for the products that follow: the
+        # compiler would otherwise lay the whole pass out twice.
+        first = steps < 0
+        start, energy = _residual(row, first, x if first else p, fixed, ridge, r if first else q)
+        if first:
+            loss = start
+        else:
+            curve = 0.0
+            for a in range(size):
+                curve -= p[a] * q[a]  # q = -(G + ridge I) p
+            if not curve > 0:
+                break
+            length = rho / curve
+            for a in range(size):
+                x[a] += length * p[a]
+                r[a] += length * q[a]
         _precondition(r, z, diagonal, preconditioner)
-        previous = rho
-        rho = 0.0
-        for a in range(x.shape[0]):
+        previous, rho = rho, 0.0
+        for a in range(size):
             rho += r[a] * z[a]
-        for a in range(x.shape[0]):
-            p[a] = z[a] + rho / previous * p[a]
+        if first:
+            # Below the second bound the residual is rounding error of the data themselves.
+            goal = max(tol * tol * rho, eps * eps * energy)
+        for a in range(size):
+            p[a] = z[a] + (0.0 if first else rho / previous * p[a])
         steps += 1
+        if not rho > goal:
+            break
     return loss, steps
 
 
@@ -275,7 +321,8 @@ def _sketched_factor(row, x, fixed, ridge, coordinates, sketching, sketch, facto
             target[n] += scaled * (y[e] - known)
     largest = factor.dtype.type(0)
     for a in range(n):
-        largest = max(largest, np.abs(sketch[: height - n, a]).max())
+        for i in range(height - n):
+            largest = max(largest, abs(sketch[i, a]))
     floor = np.finfo(factor.dtype).eps * largest
     corner = max(np.sqrt(ridge), floor)
     if corner == 0:  # as in _cholesky_factor
@@ -286,7 +333,10 @@ def _sketched_factor(row, x, fixed, ridge, coordinates, sketching, sketch, facto
     for a in range(n):
         for b in range(a + 1):
             factor[a, b] = sketch[b, a]
-    if np.all(x[coordinates] == 0):
+    start = True
+    for a in coordinates:
+        start = start and x[a] == 0
+    if start:
         for a in range(n - 1, -1, -1):
             total = sketch[a, n]
             for b in range(a + 1, n):
