@@ -19,6 +19,9 @@ from ._matrix_completion_kernels import half_step, weigh
 _FIRST_RIDGE = 0.1
 # Below this the ridge no longer shapes the solution of a half step.
 _SMALL_RIDGE = 1e-3
+# With more factors than this and at least this ridge, some ten conjugate gradient steps reach
+# rounding error at a fraction of the cost of an exact factor.
+_MANY_FACTORS, _LARGE_RIDGE = 32, 1e-2
 # Entries per unknown from which a row is sketched, and non-zeros per column of the sketch.
 _SKETCH_FROM = 16
 _SKETCH_NONZERO = 8
@@ -352,7 +355,8 @@ def may_stop(ridge, alpha, unit):
 def fold_in(be, entries, V, *, alpha, penalty, row_bias, pool=None):
     """Rows that solve their regressions on given columns to rounding error, from zero.
 
-    Long rows by Cholesky factors; rows with fewer entries than factors by conjugate
+    Long rows by Cholesky factors, unless there are many factors and a ridge that makes
+    conjugate gradients converge at once; rows with fewer entries than factors by conjugate
     gradients, which end within that many steps.
 
     Parameters
@@ -384,10 +388,11 @@ def fold_in(be, entries, V, *, alpha, penalty, row_bias, pool=None):
     zeros = xp.zeros((b.shape[0], k), dtype=b.dtype, device=device)
     empty = (entries.indices[:0][:, None], entries.values[:0][:, None])
     side = Side(entries, mass, ridge, free, empty)
+    easy = penalty == "count" and k > _MANY_FACTORS and alpha >= _LARGE_RIDGE
     # The Gram matrix of V is diagonal already: no rotation, so that the bits of a row do
     # not depend on which rows come with it.
     solved, _, _ = call_half_step(
         be, side, augment(be, zeros, b, 0), V, ridge, xp.mean(V * V, axis=0), 1e-10, pool,
-        method="cholesky", direct_from=max(k, 1), inner_max_iter=4 * (k + 2),
+        method="pcg" if easy else "cholesky", direct_from=max(k, 1), inner_max_iter=4 * (k + 2),
     )  # fmt: skip
     return solved
