@@ -174,7 +174,7 @@ class Kernel:
 
     def __reduce__(self):
         # Pickled by name, as a function is: the kernel itself hides its reference.
-        return self.__qualname__
+        return self.reference.__qualname__
 
     def _twin_for(self, be, arrays):
         """Path of the twin that runs for this engine and these arrays, else None."""
@@ -347,7 +347,7 @@ def _move(array, xp, device):
             # torch shares the memory, and refuses negative strides and read-only arrays.
             import torch
 
-            return torch.from_numpy(np.require(array, requirements="CW")).to(device)
+            return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(device)
         if library is xp:
             return array.detach().to(device)
     if library is xp and place == device:

@@ -9,6 +9,7 @@ from functools import reduce
 from itertools import pairwise
 
 import numpy as np
+import scipy.sparse as sp
 
 
 def is_dask(X):
@@ -75,20 +76,7 @@ def as_row_blocks(X, *columns):
     row_chunks = X.chunks[0]
     bounds = np.cumsum((0, *row_chunks)).tolist()
     parts = [_row_parts(X)]
-    for column in columns:
-        if column is None:
-            parts.append([None] * len(row_chunks))
-            continue
-        column = _whole_rows(column) if is_dask(column) else np.asarray(column)
-        if column.shape[0] != bounds[-1]:
-            raise ValueError(
-                f"X has {bounds[-1]} rows but a column passed with it has {column.shape[0]}; they"
-                " must have as many rows as X."
-            )
-        if is_dask(column):
-            parts.append(_row_parts(column.rechunk({0: row_chunks})))
-        else:
-            parts.append([column[a:b] for a, b in pairwise(bounds)])
+    parts += [_column_parts(column, row_chunks, bounds) for column in columns]
     return list(zip(*parts, strict=True)), bounds[:-1]
 
 
@@ -126,10 +114,8 @@ def map_reduce(blocks, starts, fn, merge, state=None, fanin=4):
     if fanin < 2:
         raise ValueError(f"fanin={fanin} must be at least 2.")
     shared = broadcast(state)
-    task = dask.delayed(fn, pure=False, traverse=False)
-    level = [
-        task(*block, start=start, state=shared) for block, start in zip(blocks, starts, strict=True)
-    ]
+    task = dask.delayed(_run_block, pure=False, traverse=False)
+    level = [task(fn, block, start, shared) for block, start in zip(blocks, starts, strict=True)]
     join = dask.delayed(_merge_run, pure=False, traverse=False)
     while len(level) > 1:
         level = [join(merge, level[i : i + fanin]) for i in range(0, len(level), fanin)]
@@ -164,8 +150,9 @@ def map_rows(X, fn, trailing=(), dtype=None, state=None):
     dtype = np.dtype(X.dtype if dtype is None else dtype)
     shared = {} if state is None else {"state": broadcast(state)}
     return da.map_blocks(
-        fn,
+        _run_rows,
         X,
+        fn=fn,
         **shared,
         chunks=(X.chunks[0], *((size,) for size in trailing)),
         drop_axis=list(range(1, X.ndim)),
@@ -201,6 +188,50 @@ def _row_parts(X):
     # The optimised graph of a persisted array would drop its hold on the blocks, which the
     # cluster then forgets.
     return X.to_delayed(optimize_graph=False).ravel().tolist()
+
+
+def _column_parts(column, row_chunks, bounds):
+    """The row blocks of what belongs to the rows of X, cut where X is."""
+    if column is None:
+        return [None] * len(row_chunks)
+    whole = _whole_rows(column) if is_dask(column) else np.asarray(column)
+    if whole.shape[0] != bounds[-1]:
+        raise ValueError(
+            f"X has {bounds[-1]} rows but a column passed with it has {whole.shape[0]}; they must"
+            " have as many rows as X."
+        )
+    if isinstance(whole, np.ndarray):
+        return [whole[a:b] for a, b in pairwise(bounds)]
+    return _row_parts(whole.rechunk({0: row_chunks}))
+
+
+def _run_block(fn, block, start, state):
+    """One task of :func:`map_reduce`."""
+    return fn(*_aligned(block), start=start, state=_aligned(state))
+
+
+def _run_rows(block, fn, **shared):
+    """One task of :func:`map_rows`."""
+    return fn(_aligned(block), **_aligned(shared))
+
+
+def _aligned(value):
+    """The value with its arrays at addresses that suit their elements.
+
+    What has travelled between processes may begin anywhere. BLAS would pass it by, with other
+    rounding, and Numba would compile its kernels anew.
+    """
+    if isinstance(value, np.ndarray):
+        return np.require(value, requirements=["A"])
+    if isinstance(value, (list, tuple)):
+        return type(value)([_aligned(part) for part in value])
+    if isinstance(value, dict):
+        return {name: _aligned(part) for name, part in value.items()}
+    if sp.issparse(value) and value.format == "csr":
+        value.data, value.indices, value.indptr = _aligned(
+            (value.data, value.indices, value.indptr)
+        )
+    return value
 
 
 def _merge_run(merge, results):
