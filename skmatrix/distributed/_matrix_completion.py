@@ -191,8 +191,9 @@ def _refuse_unsupported(estimator):
         value = getattr(estimator, name)
         if not any(value is option or value == option for option in allowed):
             options = " or ".join(repr(option) for option in allowed)
+            shown = f"a {type(value).__name__}" if isinstance(value, tuple) else repr(value)
             raise ValueError(
-                f"{name}={value!r} has no dask path: it must be {options}, or X in memory"
+                f"{name}={shown} has no dask path: it must be {options}, or X in memory"
                 " (X.compute())."
             )
     if isinstance(estimator.n_components, str) or estimator.clip == "observed":

@@ -362,7 +362,7 @@ class MatrixCompletion(
 
     def _fit(self, X, entry_weight, reporter=None):
         """Fit, telling callbacks about the estimator itself or about the one it serves."""
-        _check_clip(self.clip)
+        queries.check_clip(self.clip)
         be = get_backend(self.backend, X)
         X, entries = self._read(be, X, entry_weight, reset=True)
         if not entries.values.shape[0]:
@@ -379,18 +379,36 @@ class MatrixCompletion(
             chosen = rng.uniform(size=entries.values.shape[0]) < self.validation_fraction
             chosen = be.unload(chosen)
             train, held = normalised.keep(~chosen), normalised.keep(chosen).load(be)
+        facts = self._describe_data(entries, X)
         with fit_threads(be, self.n_jobs) as pool:
             start = prepare(self, be, train.load(be), units, rng, pool)
             k, penalty_unit = start.problem.n_components, start.penalty_unit
 
             def state(U, V):
-                return self._attributes(be, U, V, k, units, entries, X, penalty_unit)
+                return {**facts, **self._describe_factors(be, U, V, k, units, penalty_unit)}
 
             reporter = Reporter(self, X) if reporter is None else reporter
             result = run_epochs(self, reporter, start, units, held, state)
-            for name, value in state(result.U, result.V).items():
-                setattr(self, name, value)
-            self._describe(be, normalised, start, result, units, rng, pool)
+            self._keep(state(result.U, result.V))
+            loaded = normalised.load(be)
+            U, V = self._solve_rows(be, loaded, pool)
+            self.embedding_, self.row_bias_ = self._in_data_units(be, U)
+            self._pattern = queries.pattern(normalised)
+            self.noise_std_ = units.unit * noise_deviation(loaded, U, V, k)
+            values = singular_values(be, U, V, k)
+            self.singular_values_ = be.unload(values * units.unit)
+            self.rank_path_ = start.rank_path
+            self._keep(self._describe_epochs(be, result))
+            self.duality_gap_ = None
+            if self.penalty == "constant":
+                ridge = self.alpha * penalty_unit
+                self.duality_gap_, short = certificate(start.problem, U, V, values, ridge, rng)
+                queries.warn_if_short(self, short)
+
+    def _keep(self, attributes):
+        """Set fitted attributes."""
+        for name, value in attributes.items():
+            setattr(self, name, value)
 
     def _read(self, be, X, entry_weight=None, *, reset):
         """Validate X and read its observed entries, both at X's home."""
@@ -406,15 +424,24 @@ class MatrixCompletion(
         )
         return X, read_entries(be, X, entry_weight)
 
-    def _attributes(self, be, U, V, k, units, entries, X, penalty_unit):
+    def _describe_data(self, entries, X):
+        """Fitted attributes that the data alone define."""
+        rows, columns = (to_numpy(part) > 0 for part in _counts(entries))
+        return {
+            "clip_range_": queries.clip_range(self.clip, entries, X),
+            "n_observed_": int(entries.values.shape[0]),
+            "n_empty_rows_": int(np.sum(~rows)),
+            "n_empty_columns_": int(np.sum(~columns)),
+            "indicator_": self._fit_indicator(X),
+        }
+
+    def _describe_factors(self, be, U, V, k, units, penalty_unit):
         """Fitted attributes that the factors define, in the units of the data."""
         U, V = canonical(be, U, V, k)
-        root = float(np.sqrt(units.unit))
-        home = be.home
+        root, home = float(np.sqrt(units.unit)), be.home
         components, column_bias, embedding, row_bias = be.unload(
             (V[:, :k] * root).T, V[:, k + 1] * units.unit, U[:, :k] * root, U[:, k] * units.unit
         )
-        rows, columns = (to_numpy(part) > 0 for part in _counts(entries))
         return {
             "components_": home.asarray(components, copy=True),
             "column_bias_": home.asarray(column_bias, copy=True),
@@ -425,35 +452,22 @@ class MatrixCompletion(
             "unit_": units.unit,
             "scale_": units.scale,
             "alpha_": self.alpha * penalty_unit * units.unit,
-            "clip_range_": _clip_range(self.clip, entries, X),
-            "n_observed_": int(entries.values.shape[0]),
-            "n_empty_rows_": int(np.sum(~rows)),
-            "n_empty_columns_": int(np.sum(~columns)),
-            "indicator_": self._fit_indicator(X),
         }
 
-    def _describe(self, be, normalised, start, result, units, rng, pool):
-        """Fold the training rows in, and keep what is known about the fit."""
-        loop, k = result.loop, self.n_components_
-        entries = normalised.load(be)
-        U, V = self._solve_rows(be, entries, pool)
-        self.embedding_, self.row_bias_ = self._in_data_units(be, U)
-        self._pattern = queries.pattern(normalised)
-        values = singular_values(be, U, V, k)
-        self.singular_values_ = be.unload(values * units.unit)
-        self.noise_std_ = units.unit * noise_deviation(entries, U, V, k)
-        self.n_iter_ = loop.n_iter
-        self.converged_ = loop.converged
-        self.objective_history_ = be.unload(np.asarray(loop.history))
-        self.inner_iter_history_ = be.unload(np.asarray(result.inner_iter))
-        self.validation_history_ = be.unload(np.asarray(result.validation))
-        self.elapsed_history_ = be.unload(np.asarray(result.elapsed))
-        self.rank_path_ = start.rank_path
-        self.duality_gap_ = None
-        if self.penalty == "constant":
-            ridge = self.alpha * start.penalty_unit
-            self.duality_gap_, short = certificate(start.problem, U, V, values, ridge, rng)
-            queries.warn_if_short(self, short)
+    @staticmethod
+    def _describe_epochs(be, result):
+        """Fitted attributes that tell how the epochs went."""
+        loop = result.loop
+        histories = (loop.history, result.inner_iter, result.validation, result.elapsed)
+        objective, inner_iter, validation, elapsed = be.unload(*(np.asarray(h) for h in histories))
+        return {
+            "n_iter_": loop.n_iter,
+            "converged_": loop.converged,
+            "objective_history_": objective,
+            "inner_iter_history_": inner_iter,
+            "validation_history_": validation,
+            "elapsed_history_": elapsed,
+        }
 
     def _augmented_columns(self, be):
         """The augmented column factors on the engine, in normalised units."""
@@ -626,6 +640,7 @@ class MatrixCompletion(
             The estimator with its `embedding_` and `row_bias_` updated.
         """
         check_is_fitted(self)
+        known = queries.known_pattern(self, "update_rows")
         be, _, entries, factors, row_bias = self._fold(X_rows, "update_rows")
         places = queries.check_row_positions(indices, factors.shape[0], self.embedding_.shape[0])
         source = queries.merge_positions(self.embedding_.shape[0], places)
@@ -633,7 +648,7 @@ class MatrixCompletion(
         order = xp.asarray(source, device=be.home_device)
         joined = xp.concat([self.embedding_, factors]), xp.concat([self.row_bias_, row_bias])
         self.embedding_, self.row_bias_ = (xp.take(a, order, axis=0) for a in joined)
-        self._pattern = queries.merge_patterns(self._pattern, queries.pattern(entries), source)
+        self._pattern = queries.merge_patterns(known, queries.pattern(entries), source)
         self.n_observed_ = int(self._pattern.nnz)
         return self
 
@@ -660,10 +675,11 @@ class MatrixCompletion(
         if not hasattr(self, "components_"):
             self._fit(X, None)
             return self
+        known = queries.known_pattern(self, "partial_fit")
         be, _, entries, _, _ = self._fold(X, "partial_fit")
         with thread_pool(be, self.n_jobs) as pool:
             correct_columns(self, be, self._units().normalise(entries).load(be), pool)
-        self._pattern = queries.stack_patterns(self._pattern, queries.pattern(entries))
+        self._pattern = queries.stack_patterns(known, queries.pattern(entries))
         self.n_observed_ = int(self._pattern.nnz)
         return self
 
@@ -685,21 +701,3 @@ def _counts(entries):
     """Numbers of observed entries in each row and each column."""
     counts = entries.indptr[1:] - entries.indptr[:-1]
     return counts, np.bincount(to_numpy(entries.indices), minlength=entries.shape[1])
-
-
-def _check_clip(clip):
-    """Refuse bounds that are no pair of ascending numbers."""
-    if not isinstance(clip, tuple):
-        return
-    numbers = len(clip) == 2 and all(isinstance(bound, Real) for bound in clip)
-    if not numbers or not clip[0] < clip[1]:
-        raise ValueError(f"clip must be a pair (low, high) with low < high. Got {clip!r}.")
-
-
-def _clip_range(clip, entries, X):
-    """Bounds of filled values: a pair of numbers, or of one number per column, or None."""
-    if clip is None or isinstance(clip, tuple):
-        return clip
-    if sp.issparse(X):
-        return float(entries.values.min()), float(entries.values.max())
-    return queries.observed_range(X)

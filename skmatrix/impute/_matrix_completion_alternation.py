@@ -33,8 +33,8 @@ class Side:
 
     Attributes
     ----------
-    entries : Entries
-        The observed entries, by rows of this side.
+    entries : Entries or None
+        The observed entries, by rows of this side; None where only sums over them are had.
     mass : array of shape (n_rows,)
         Weight of each row.
     penalty : array of shape (n_rows,)
@@ -45,7 +45,7 @@ class Side:
         Rows and values of the non-zeros of the sketching matrix, empty if not used.
     """
 
-    entries: Entries
+    entries: Entries | None
     mass: Any
     penalty: Any
     free: Any

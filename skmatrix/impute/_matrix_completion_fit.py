@@ -345,9 +345,7 @@ def run_epochs(estimator, reporter, start, units, held, state):
     """
     problem, U, V = start.problem, start.U, start.V
     alpha, unit = estimator.alpha, start.penalty_unit
-    continuation = estimator.continuation
-    if continuation == "auto":
-        continuation = alpha < _CONTINUATION_BELOW
+    continuation = continues(estimator)
     entries = problem.rows.entries
     energy = entries.total(entries.values * entries.values)
     eps = float(problem.be.xp.finfo(U.dtype).eps)
@@ -361,12 +359,7 @@ def run_epochs(estimator, reporter, start, units, held, state):
         ridge = ridge_of_epoch(i, alpha, unit, continuation)
         epoch = run_epoch(problem, U, V, ridge)
         U, V = epoch.U, epoch.V
-        if not np.isfinite(epoch.objective):
-            raise FloatingPointError(
-                f"The objective became {epoch.objective} in epoch {i + 1}. Pass float64 data, or"
-                f" a larger alpha than {alpha}."
-            )
-        change = max(previous - epoch.objective, 0.0) / previous if previous < np.inf else np.inf
+        change = relative_decrease(previous, epoch.objective, i, alpha)
         previous = epoch.objective
         # The entries are met as closely as asked, or as their own rounding error allows.
         exact = epoch.loss <= max(estimator.tol, 4 * eps) ** 2 * energy
@@ -389,6 +382,30 @@ def run_epochs(estimator, reporter, start, units, held, state):
     if held is not None:
         _, U, V = best
     return Result(U, V, loop, inner_iter, validation, elapsed)
+
+
+def continues(estimator):
+    """Whether the penalty starts large and falls."""
+    if estimator.continuation == "auto":
+        return estimator.alpha < _CONTINUATION_BELOW
+    return estimator.continuation
+
+
+def relative_decrease(previous, objective, epoch, alpha):
+    """Share by which the objective fell; infinite at first, and an error if it overflowed."""
+    if not np.isfinite(objective):
+        raise FloatingPointError(
+            f"The objective became {objective} in epoch {epoch + 1}. Pass float64 data, or a"
+            f" larger alpha than {alpha}."
+        )
+    if previous == np.inf:
+        return np.inf
+    return max(previous - objective, 0.0) / previous if previous > 0 else 0.0
+
+
+def freedom_left(n_observed, k, shape):
+    """Degrees of freedom that the factors leave to the noise."""
+    return n_observed - min(k * sum(shape), 0.9 * n_observed)
 
 
 def canonical(be, U, V, k):
@@ -425,8 +442,7 @@ def noise_deviation(entries, U, V, k):
     """Residual standard deviation, corrected for the degrees of freedom of the factors."""
     xp = entries.xp
     error = entries.values - sampled_dot(xp, U, V, entries.rows, entries.indices)
-    n = entries.values.shape[0]
-    freedom = n - min(k * sum(entries.shape), 0.9 * n)
+    freedom = freedom_left(entries.values.shape[0], k, entries.shape)
     return float(np.sqrt(entries.total(error * error) / freedom))
 
 

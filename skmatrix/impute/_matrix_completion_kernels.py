@@ -109,14 +109,15 @@ def half_step(
         start = xp.where((weight == 0)[:, None] & (free != 0)[None, :], xp.zeros_like(start), start)
         if rule == "pcg":
             precondition = shared_gram(xp, penalty, weight, curvature, free)
+            gain = xp.ones_like(penalty)
         elif rule == "cholesky":
-            precondition = exact_gram(xp, gram_matrices(xp, some, fixed), penalty, free)
+            precondition, gain = exact_gram(xp, gram_matrices(xp, some, fixed), penalty, free)
         else:
-            start, precondition = _sketched_gram(
+            start, precondition, gain = _sketched_gram(
                 xp, some, start, fixed, penalty, free, buckets, signs
             )
         result, row_loss, row_steps = _solve(
-            xp, some, start, fixed, penalty, free, precondition, inner_tol, inner_max_iter
+            xp, some, start, fixed, penalty, free, precondition, gain, inner_tol, inner_max_iter
         )
         solved.append(result)
         positions.append(chosen)
@@ -126,15 +127,15 @@ def half_step(
     return xp.take(xp.concat(solved), order, axis=0), loss, steps
 
 
-def _solve(xp, entries, start, fixed, ridge, free, precondition, inner_tol, inner_max_iter):
-    """Conjugate gradients on all rows in lockstep."""
+def _solve(xp, entries, start, fixed, ridge, free, precondition, gain, inner_tol, inner_max_iter):
+    """Conjugate gradients on all rows in lockstep; see `_shift` for the gain."""
 
     def gram_times(p):
         return gram_product(xp, entries, fixed, p) + ridge[:, None] * p
 
     pull, loss = residual_product(xp, entries, fixed, start)
     gradient = (pull - ridge[:, None] * start) * free
-    energy = row_energy(xp, entries)
+    energy = gain * row_energy(xp, entries)
     solved, steps = lockstep_conjugate_gradients(
         xp, gram_times, gradient, start, free, precondition, energy, inner_tol, inner_max_iter
     )
@@ -269,25 +270,33 @@ def gram_matrices(xp, entries, fixed):
     return xp.stack(columns, axis=1)
 
 
-def exact_gram(xp, gram, ridge, free):
-    """Preconditioner (G + ridge I)^-1 on the free coordinates, from the rows' own G."""
-    gram = gram * (free[:, None] * free[None, :])
-    size, n_free = gram.shape[1], float(xp.sum(free))
-    identity = xp.eye(size, dtype=gram.dtype, device=array_api_compat.device(gram))
-    largest = xp.max(xp.sum(gram * identity, axis=2), axis=1)
-    # Keeps the matrix regular when fewer than n_free entries meet a zero ridge; the conjugate
-    # gradient steps that follow take its effect out of the solution again.
-    floor = n_free * float(xp.finfo(gram.dtype).eps) * largest
+def _shift(xp, ridge, trace):
+    """What to add to the diagonal of Gram matrices, and the gain of their inverses.
+
+    A ridge that is 0, or nearly, is replaced in the preconditioner alone: the conjugate gradient
+    steps that follow take the effect out of the solution again. Directions that a row has not
+    seen hold nothing but rounding error, which the inverse magnifies: its squared size
+    in the preconditioned norm is the gain, at most eps^-1/2, times that of the data.
+    """
+    floor = float(xp.finfo(trace.dtype).eps) ** 0.5 * trace
     shift = xp.where(ridge > floor, ridge, floor)
     # All-zero fixed factors leave nothing to solve: any regular matrix will do.
     shift = xp.where(shift > 0, shift, xp.ones_like(shift))
+    return shift, xp.maximum(trace / shift, xp.ones_like(shift))
+
+
+def exact_gram(xp, gram, ridge, free):
+    """Preconditioner (G + ridge I)^-1 on the free coordinates, from the rows' own G; its gain."""
+    gram = gram * (free[:, None] * free[None, :])
+    identity = xp.eye(gram.shape[1], dtype=gram.dtype, device=array_api_compat.device(gram))
+    shift, gain = _shift(xp, ridge, xp.sum(gram * identity, axis=(1, 2)))
     diagonal = shift[:, None] * free[None, :] + (1 - free)[None, :]
     gram = gram + diagonal[:, :, None] * identity
-    return lambda r: xp.linalg.solve(gram, r[:, :, None])[:, :, 0]
+    return lambda r: xp.linalg.solve(gram, r[:, :, None])[:, :, 0], gain
 
 
 def _sketched_gram(xp, entries, start, fixed, ridge, free, buckets, signs):
-    """Preconditioner (R^T R)^-1 with Q R = [S A; sqrt(ridge) I], and the start of each row.
+    """Start, preconditioner (R^T R)^-1 with Q R = [S A; sqrt(ridge) I], and gain of each row.
 
     A holds the row's sqrt(w_e) v_e. A row without a start begins at the sketch-and-solve
     answer R^-1 Q^T [S b; 0]; another one begins where it is, since sketching would throw
@@ -298,9 +307,8 @@ def _sketched_gram(xp, entries, start, fixed, ridge, free, buckets, signs):
     device = array_api_compat.device(fixed)
     identity = xp.eye(fixed.shape[1], dtype=fixed.dtype, device=device)
     row_ids = xp.arange(8 * n_free, dtype=buckets.dtype, device=device)
-    floor = float(xp.finfo(fixed.dtype).eps)
     roots = weigh(xp.ones_like(values), xp.sqrt(weights))
-    factors, starts = [], []
+    factors, starts, gains = [], [], []
     for i in range(start.shape[0]):
         begin, end = int(indptr[i]), int(indptr[i + 1])
         n = end - begin
@@ -310,9 +318,9 @@ def _sketched_gram(xp, entries, start, fixed, ridge, free, buckets, signs):
         hit = buckets[:n, :, None] == row_ids[None, None, :]
         S = xp.sum(xp.where(hit, signs[:n, :, None], xp.zeros_like(signs[:1, :1, None])), axis=1).T
         SA = (S @ A) * free[None, :]
-        corner = xp.maximum(xp.sqrt(ridge[i]), floor * xp.max(xp.abs(SA)))
-        corner = corner + xp.astype(corner == 0, corner.dtype)  # as in exact_gram
-        Q, R = xp.linalg.qr(xp.concat([SA, (corner * free + (1 - free)) * identity]))
+        shift, gain = _shift(xp, ridge[i], xp.sum(SA * SA))
+        Q, R = xp.linalg.qr(xp.concat([SA, (xp.sqrt(shift) * free + (1 - free)) * identity]))
+        gains.append(gain)
         factors.append(R)
         if bool(xp.all(start[i, :] * free == 0)):
             target = xp.concat([S @ b, xp.zeros_like(free)])
@@ -325,4 +333,4 @@ def _sketched_gram(xp, entries, start, fixed, ridge, free, buckets, signs):
     def precondition(r):
         return xp.linalg.solve(R, xp.linalg.solve(transposed, r[:, :, None]))[:, :, 0]
 
-    return xp.stack(starts), precondition
+    return xp.stack(starts), precondition, xp.stack(gains)

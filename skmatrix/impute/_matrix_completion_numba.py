@@ -88,10 +88,11 @@ def _solve_rows(start, stop, entries, system, results, rules):
         row = (indices[begin:end], values[begin:end], _part(weights, begin, end))
         triangular = exact and end - begin >= direct_from
         if triangular:
-            _cholesky_factor(row, fixed, ridge[i], coordinates, gathered, factor)
+            gain = _cholesky_factor(row, fixed, ridge[i], coordinates, gathered, factor)
         else:
             _invert_curvature(mass[i], curvature, ridge[i], coordinates, vectors[4])
-        preconditioner = (coordinates, factor, triangular)
+            gain = 1.0
+        preconditioner = (coordinates, factor, triangular, gain)
         row_loss[i], row_steps[i] = _conjugate_gradients(
             row, x, fixed, ridge[i], preconditioner, vectors, inner_tol, inner_max_iter
         )
@@ -117,10 +118,13 @@ def _solve_sketched_rows(start, stop, entries, system, results, rules, sketching
         row = (indices[begin:end], values[begin:end], _part(weights, begin, end))
         triangular = end - begin >= direct_from
         if triangular:
-            _sketched_factor(row, x, fixed, ridge[i], coordinates, sketching, sketch, factor)
+            gain = _sketched_factor(
+                row, x, fixed, ridge[i], coordinates, sketching, sketch, factor
+            )
         else:
             _invert_curvature(mass[i], curvature, ridge[i], coordinates, vectors[4])
-        preconditioner = (coordinates, factor, triangular)
+            gain = 1.0
+        preconditioner = (coordinates, factor, triangular, gain)
         row_loss[i], row_steps[i] = _conjugate_gradients(
             row, x, fixed, ridge[i], preconditioner, vectors, inner_tol, inner_max_iter
         )
@@ -179,7 +183,7 @@ def _conjugate_gradients(row, x, fixed, ridge, preconditioner, vectors, tol, max
             rho += r[a] * z[a]
         if first:
             # Below the second bound the residual is rounding error of the data themselves.
-            goal = max(tol * tol * rho, eps * eps * energy)
+            goal = max(tol * tol * rho, eps * eps * energy * preconditioner[3])
         for a in range(size):
             p[a] = z[a] + (0.0 if first else rho / previous * p[a])
         steps += 1
@@ -233,7 +237,7 @@ def _residual(row, with_values, x, fixed, ridge, out):
 @njit(**_JIT)
 def _precondition(r, z, diagonal, preconditioner):
     """Set z = M r: M is diagonal, or (L L^T)^-1 on the free coordinates with L = factor."""
-    coordinates, factor, triangular = preconditioner
+    coordinates, factor, triangular, _ = preconditioner
     if not triangular:
         for a in range(r.shape[0]):
             z[a] = diagonal[a] * r[a]
@@ -253,8 +257,20 @@ def _precondition(r, z, diagonal, preconditioner):
 
 
 @njit(**_JIT)
+def _shift(ridge, trace, eps):
+    """What to add to the diagonal of a Gram matrix, and the gain of its inverse.
+
+    As in the array-API kernel: a ridge near 0 is replaced in the preconditioner alone.
+    """
+    shift = max(ridge, np.sqrt(eps) * trace)
+    if shift == 0:  # all-zero fixed factors leave nothing to solve: any regular matrix will do
+        shift = 1.0
+    return shift, max(trace / shift, 1.0)
+
+
+@njit(**_JIT)
 def _cholesky_factor(row, fixed, ridge, coordinates, gathered, factor):
-    """Set factor to the Cholesky factor of G + ridge I (lower triangle)."""
+    """Set factor to the Cholesky factor of G + ridge I (lower triangle); return its gain."""
     ids, _, w = row
     n, n_entries = coordinates.shape[0], ids.shape[0]
     factor[:] = 0
@@ -273,15 +289,10 @@ def _cholesky_factor(row, fixed, ridge, coordinates, gathered, factor):
             target = factor[a]
             for b in range(a + 1):
                 target[b] += h0 * g0[b] + h1 * g1[b] + h2 * g2[b] + h3 * g3[b]
-    largest = factor.dtype.type(0)
+    trace = 0.0
     for a in range(n):
-        largest = max(largest, factor[a, a])
-    # Keeps the factorisation alive when fewer than n entries meet a zero ridge; the
-    # conjugate gradient steps that follow take its effect out of the solution again.
-    floor = n * np.finfo(factor.dtype).eps * largest
-    shift = max(ridge, floor)
-    if shift == 0:  # all-zero fixed factors leave nothing to solve: any regular matrix will do
-        shift = 1.0
+        trace += factor[a, a]
+    shift, gain = _shift(ridge, trace, np.finfo(factor.dtype).eps)
     for a in range(n):
         factor[a, a] += shift
     for a in range(n):
@@ -292,7 +303,8 @@ def _cholesky_factor(row, fixed, ridge, coordinates, gathered, factor):
             if a > b:
                 factor[a, b] = total / factor[b, b]
             else:
-                factor[a, a] = np.sqrt(max(total, floor))
+                factor[a, a] = np.sqrt(total)
+    return gain
 
 
 @njit(**_JIT)
@@ -300,7 +312,7 @@ def _sketched_factor(row, x, fixed, ridge, coordinates, sketching, sketch, facto
     """Set factor to R^T, where Q R = [S A; sqrt(ridge) I], A = sqrt(w) V on the row's entries.
 
     The last column of ``sketch`` carries S b. A row without a start (x = 0) is
-    started at the sketch-and-solve answer R^-1 Q^T [S b; 0].
+    started at the sketch-and-solve answer R^-1 Q^T [S b; 0]. Returns the gain of `_shift`.
     """
     ids, y, w = row
     buckets, signs = sketching
@@ -319,16 +331,13 @@ def _sketched_factor(row, x, fixed, ridge, coordinates, sketching, sketch, facto
             for a in range(n):
                 target[a] += scaled * v[coordinates[a]]
             target[n] += scaled * (y[e] - known)
-    largest = factor.dtype.type(0)
+    trace = 0.0
     for a in range(n):
         for i in range(height - n):
-            largest = max(largest, abs(sketch[i, a]))
-    floor = np.finfo(factor.dtype).eps * largest
-    corner = max(np.sqrt(ridge), floor)
-    if corner == 0:  # as in _cholesky_factor
-        corner = 1.0
+            trace += sketch[i, a] * sketch[i, a]
+    shift, gain = _shift(ridge, trace, np.finfo(factor.dtype).eps)
     for a in range(n):
-        sketch[height - n + a, a] = corner
+        sketch[height - n + a, a] = np.sqrt(shift)
     _triangularise(sketch, n)
     for a in range(n):
         for b in range(a + 1):
@@ -342,6 +351,7 @@ def _sketched_factor(row, x, fixed, ridge, coordinates, sketching, sketch, facto
             for b in range(a + 1, n):
                 total -= sketch[a, b] * x[coordinates[b]]
             x[coordinates[a]] = total / sketch[a, a]
+    return gain
 
 
 @njit(**_JIT)

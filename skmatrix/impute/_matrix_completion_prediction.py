@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.utils import check_array
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import get_backend, to_numpy
+from ..distributed import is_dask
 from . import _matrix_completion_queries as queries
 
 
@@ -141,7 +142,10 @@ class EntryPredictionMixin:
         values = queries.clipped(values, self.clip_range_, cols)
         if not return_std:
             return values
-        known = self._pattern if entries is None else queries.pattern(entries)
+        if entries is None:
+            known = queries.known_pattern(self, "return_std=True")
+        else:
+            known = queries.pattern(entries)
         return values, be.unload(queries.deviations_at(self, known, rows, cols))
 
     def top_k(self, rows=None, k=10, *, X=None, exclude_observed=True):
@@ -176,8 +180,10 @@ class EntryPredictionMixin:
         if not 1 <= k <= self.n_features_in_:
             raise ValueError(f"k={k} must be in [1, {self.n_features_in_}], the number of columns.")
         known = None
-        if exclude_observed:
-            known = self._pattern if entries is None else queries.pattern(entries)
+        if exclude_observed and entries is None:
+            known = queries.known_pattern(self, "exclude_observed=True")
+        elif exclude_observed:
+            known = queries.pattern(entries)
         return be.unload(*queries.top_columns(self, be, factors, row_bias, rows, k, known))
 
     def score(self, X, y=None):
@@ -206,10 +212,15 @@ class EntryPredictionMixin:
             If no row has two observed entries.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._matrix_completion import score_row_blocks
+
+            return score_row_blocks(self, X)
         be = get_backend(self.backend, X)
         X, entries = self._read(be, X, reset=False)
         be.check_home(self, "components_", "score")
-        hidden = queries.choose_hidden(entries, self.score_fraction, self.random_state)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        hidden = queries.choose_hidden(entries, self.score_fraction, seed)
         if not hidden.any():
             raise ValueError(
                 "score needs a row with at least two observed entries, to hide one of them."

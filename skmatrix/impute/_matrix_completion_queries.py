@@ -1,12 +1,13 @@
 """Questions to a fitted completion: values at places, their deviations, the best columns."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils import gen_batches
 
 from .._backend import to_numpy
 from .._xp import sampled_dot
@@ -26,6 +27,16 @@ def pattern(entries):
     weights = to_numpy(entries.weights)
     data = weights if weights.shape[0] else np.ones(indices.shape[0], dtype=np.int8)
     return sp.csr_array((data, indices, indptr), shape=entries.shape)
+
+
+def known_pattern(estimator, what):
+    """The pattern of the training rows, which a fit on dask collections does not keep."""
+    if estimator._pattern is None:
+        raise ValueError(
+            f"{what} needs the observed places of the training rows, which a fit on a dask"
+            " collection does not keep. Pass the rows as X, or fit on data in memory."
+        )
+    return estimator._pattern
 
 
 def stack_patterns(old, new):
@@ -87,6 +98,24 @@ def refuse_huge(shape, what):
         )
 
 
+def check_clip(clip):
+    """Refuse bounds that are no pair of ascending numbers."""
+    if not isinstance(clip, tuple):
+        return
+    numbers = len(clip) == 2 and all(isinstance(bound, Real) for bound in clip)
+    if not numbers or not clip[0] < clip[1]:
+        raise ValueError(f"clip must be a pair (low, high) with low < high. Got {clip!r}.")
+
+
+def clip_range(clip, entries, X):
+    """Bounds of filled values: a pair of numbers, or of one number per column, or None."""
+    if clip is None or isinstance(clip, tuple):
+        return clip
+    if sp.issparse(X):
+        return float(entries.values.min()), float(entries.values.max())
+    return _observed_range(X)
+
+
 def clipped(values, bounds, cols=None):
     """Values within the bounds, which may be one pair per column."""
     if bounds is None:
@@ -103,7 +132,7 @@ def clipped(values, bounds, cols=None):
     return xp.where(values < low, low, xp.where(values > high, high, values))
 
 
-def observed_range(X):
+def _observed_range(X):
     """Smallest and largest observed value of each column; open where none is observed."""
     values = to_numpy(X)
     empty = np.isnan(values).all(axis=0)
@@ -179,10 +208,11 @@ def top_columns(estimator, be, factors, row_bias, rows, k, known):
     return np.where(left_out, -1, best), np.where(left_out, np.nan, shown)
 
 
-def choose_hidden(entries, fraction, random_state):
+def choose_hidden(entries, fraction, seed, first_row=0):
     """A mask that hides ceil(fraction * n_i) entries of each row with n_i >= 2, never all.
 
-    The choice depends on the seed, the position of the row and the positions in the row.
+    The choice depends on the seed, the position of the row (counted from `first_row`) and the
+    positions in the row.
     """
     indptr = to_numpy(entries.indptr).astype(np.int64)
     counts = np.diff(indptr)
@@ -190,10 +220,8 @@ def choose_hidden(entries, fraction, random_state):
     n_hidden[counts < 2] = 0
     rows = np.repeat(np.arange(counts.shape[0]), counts)
     position = np.arange(rows.shape[0]) - indptr[:-1][rows]
-    seed = check_random_state(random_state).randint(2**31 - 1)
-    keys = _hash(
-        _hash(np.uint64(seed) + _hash(rows.astype(np.uint64))) ^ position.astype(np.uint64)
-    )
+    keys = _hash(np.uint64(seed) + _hash((rows + first_row).astype(np.uint64)))
+    keys = _hash(keys ^ position.astype(np.uint64))
     order = np.lexsort((keys, rows))
     hidden = np.zeros(rows.shape[0], dtype=bool)
     hidden[order] = position < n_hidden[rows]
