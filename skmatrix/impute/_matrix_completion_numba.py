@@ -118,9 +118,7 @@ def _solve_sketched_rows(start, stop, entries, system, results, rules, sketching
         row = (indices[begin:end], values[begin:end], _part(weights, begin, end))
         triangular = end - begin >= direct_from
         if triangular:
-            gain = _sketched_factor(
-                row, x, fixed, ridge[i], coordinates, sketching, sketch, factor
-            )
+            gain = _sketched_factor(row, x, fixed, ridge[i], coordinates, sketching, sketch, factor)
         else:
             _invert_curvature(mass[i], curvature, ridge[i], coordinates, vectors[4])
             gain = 1.0

@@ -192,7 +192,8 @@ class EntryPredictionMixin:
         In each row with at least two observed entries a share `score_fraction` of them is
         hidden, chosen by `random_state` and the position of the row alone; the rest is folded
         in, and the errors on all hidden entries are pooled. This makes cross-validation over
-        rows honest with no further code.
+        rows honest with no further code. On rows that `fit` has seen the score is too good:
+        the columns know their hidden entries.
 
         Parameters
         ----------
@@ -216,20 +217,25 @@ class EntryPredictionMixin:
             from ..distributed._matrix_completion import score_row_blocks
 
             return score_row_blocks(self, X)
+        true, predicted, _ = self._predict_hidden(X, "score")
+        return -float(np.sqrt(np.mean((predicted - true) ** 2)))
+
+    def _predict_hidden(self, X, method):
+        """Hidden entries, what the rest of their rows predicts, and how many that rest are."""
         be = get_backend(self.backend, X)
         X, entries = self._read(be, X, reset=False)
-        be.check_home(self, "components_", "score")
+        be.check_home(self, "components_", method)
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         hidden = queries.choose_hidden(entries, self.score_fraction, seed)
         if not hidden.any():
             raise ValueError(
-                "score needs a row with at least two observed entries, to hide one of them."
+                f"{method} needs a row with at least two observed entries, to hide one of them."
             )
         hidden = be.unload(hidden)
-        factors, row_bias = self._fold_entries(be, entries.keep(~hidden))
-        asked = entries.keep(hidden)
+        visible, asked = entries.keep(~hidden), entries.keep(hidden)
+        factors, row_bias = self._fold_entries(be, visible)
         rows, cols = to_numpy(asked.rows), to_numpy(asked.indices)
         values = queries.values_at(self, be, factors, row_bias, rows, cols)
         values = to_numpy(queries.clipped(values, self.clip_range_, cols))
-        error = values.astype(np.float64) - to_numpy(asked.values)
-        return -float(np.sqrt(np.mean(error**2)))
+        counts = np.diff(to_numpy(visible.indptr))[rows]
+        return (a.astype(np.float64) for a in (to_numpy(asked.values), values, counts))
