@@ -101,7 +101,7 @@ def test_regressor_shows_its_completion(pyplot):
 
 def test_bad_arguments_are_named(pyplot, completion, X):
     show = MatrixCompletionDisplay.from_estimator
-    with pytest.raises(ValueError, match="kind must be one of .* Got 'x'"):
+    with pytest.raises(ValueError, match=r"kind must be one of .* Got 'x'"):
         show(completion, kind="x")
     with pytest.raises(ValueError, match="x must be 'epoch' or 'seconds'"):
         show(completion, x="minutes")
