@@ -33,7 +33,7 @@ def main():
     X = factors @ rng.standard_normal((2, 15)) + 0.1 * rng.standard_normal((120, 15))
     y = factors @ [1.0, -2.0]
     X[rng.random(X.shape) < 0.3] = np.nan
-    model = make_pipeline(MatrixCompletion(n_components=2, random_state=0), Ridge())
+    model = make_pipeline(MatrixCompletion(n_components=2, max_iter=500, random_state=0), Ridge())
     search = GridSearchCV(model, {"matrixcompletion__alpha": [0.01, 0.1]}, cv=3).fit(X, y)
     assert search.best_score_ > 0.8, f"R^2 of {search.best_score_:.3f} on nearly noise-free data"
     copy = pickle.loads(pickle.dumps(search))
