@@ -158,9 +158,9 @@ class MatrixCompletion(
 
     Attributes
     ----------
-    components_ : array of shape (n_components_, n_features)
+    components_ : array of shape (n_components, n_features)
         Factors of the columns, orthogonal, the longest first.
-    embedding_ : array of shape (n_samples, n_components_)
+    embedding_ : array of shape (n_samples, n_components)
         Factors of the training rows.
     row_bias_ : array of shape (n_samples,)
         Biases of the training rows.
@@ -175,7 +175,7 @@ class MatrixCompletion(
         divided data.
     n_components_ : int
         Number of factors.
-    singular_values_ : array of shape (n_components_,)
+    singular_values_ : array of shape (n_components,)
         Singular values of the product of the factors.
     alpha_ : float
         The penalty in units of the data.
@@ -185,13 +185,13 @@ class MatrixCompletion(
         Number of epochs.
     converged_ : bool
         Whether `tol`, or early stopping, ended the fit.
-    objective_history_ : array of shape (n_iter_,)
+    objective_history_ : array of shape (n_iter,)
         Objective between the two half steps of each epoch, at that epoch's penalty.
-    validation_history_ : array of shape (n_iter_,) or (0,)
+    validation_history_ : array of shape (n_iter,) or (0,)
         Root mean square error on the held-out entries after each epoch, if there are any.
-    elapsed_history_ : array of shape (n_iter_,)
+    elapsed_history_ : array of shape (n_iter,)
         Seconds from the first epoch to the end of each.
-    inner_iter_history_ : array of shape (n_iter_, 2)
+    inner_iter_history_ : array of shape (n_iter, 2)
         Mean conjugate gradient steps of a row, and of a column, in each epoch.
     rank_path_ : list of tuple (int, float)
         For a chosen rank: each rank visited, with its held-out error or sign-flip ratio.
@@ -521,7 +521,7 @@ class MatrixCompletion(
 
         Returns
         -------
-        X_new : array of shape (n_samples, n_features) or (n_samples, n_components_)
+        X_new : array of shape (n_samples, n_features) or (n_samples, n_components)
             With ``output="imputed"`` the rows with their holes filled and their observed
             entries as they were, dense also for sparse X, and the columns of the missing
             indicator if asked for; with ``output="factors"`` the factors of the rows.
@@ -555,7 +555,7 @@ class MatrixCompletion(
 
         Returns
         -------
-        X_new : array of shape (n_samples, n_features) or (n_samples, n_components_)
+        X_new : array of shape (n_samples, n_features) or (n_samples, n_components)
             As from `transform`.
         """
         if is_dask(X):

@@ -55,7 +55,7 @@ class EntryPredictionMixin:
 
         Parameters
         ----------
-        X : array of shape (n_samples, n_components_)
+        X : array of shape (n_samples, n_components)
             Factors as from ``transform`` with ``output="factors"``. They do not hold the
             biases of the rows, which count as 0.
 
