@@ -167,7 +167,9 @@ def _cmfrec(data, clock, threads, **options):
 
 _cmfrec_cg = partial(_cmfrec, use_cg=True, finalize_chol=False)
 _cmfrec_cholesky = partial(_cmfrec, use_cg=False)
-_PEERS_OF_RATINGS = (
+RATINGS_CONTENDERS = (
+    Contender(f"{OURS}Regressor", _complete_long, compiled=True),
+    Contender("the same, biases only", partial(_complete_long, n_components=0)),
     Contender("Surprise SVD", _surprise, ("surprise", "pandas")),
     Contender("cmfrec, conjugate gradient", _cmfrec_cg, ("cmfrec",)),
     Contender("cmfrec, Cholesky", _cmfrec_cholesky, ("cmfrec",)),
@@ -183,11 +185,7 @@ for _name, _title, _load, _alpha in (
             name=f"matrix_completion_{_name}",
             title=_title,
             make_data=partial(_real_ratings, _load, _alpha),
-            contenders=(
-                Contender(f"{OURS}Regressor", _complete_long, compiled=True),
-                Contender("the same, biases only", partial(_complete_long, n_components=0)),
-                *_PEERS_OF_RATINGS,
-            ),
+            contenders=RATINGS_CONTENDERS,
             workloads={
                 "tiny": [{"seed": 0, "n_epochs": 2, "rank": 5, "n_ratings": 14_000}],
                 "full": [{"seed": seed} for seed in range(3)],

@@ -190,3 +190,28 @@ def test_command_line(capsys):
     with pytest.raises(SystemExit):
         main(["no_such_case"])
     assert "unknown case 'no_such_case'" in capsys.readouterr().err
+
+
+def test_file_of_ratings_runs(tmp_path):
+    from .ratings_file import main as compare_on_file
+    from .ratings_file import read_ratings
+
+    rng = np.random.default_rng(0)
+    lines = [f"{u}::{i}::{rng.integers(1, 6)}::0" for u in range(30) for i in range(1, 15)]
+    path = tmp_path / "ratings.dat"
+    path.write_text("\n".join(lines))
+    pairs, values, shape = read_ratings(path)
+    assert shape == (30, 14)
+    assert_allclose(values, [int(line.split("::")[2]) for line in lines])
+    assert_allclose(pairs[15], [1, 1])
+    report = compare_on_file(["--path", str(path), "--rank", "2", "--epochs", "1"])
+    assert report["workloads"][0]["contenders"]
+
+
+def test_file_of_ratings_without_a_known_separator_is_an_error(tmp_path):
+    from .ratings_file import read_ratings
+
+    path = tmp_path / "ratings.dat"
+    path.write_text("1 2 3\n")
+    with pytest.raises(ValueError, match="must separate its columns"):
+        read_ratings(path)
