@@ -54,8 +54,7 @@ X = cut(seen, corners)
 print(f"A matrix of {X.shape[0]:,} patches x {X.shape[1]} values, {np.isnan(X).mean():.0%} missing")
 print(f"\n{'':<20}{'RMSE':>8}{'PSNR':>10}{'time':>9}")
 
-# Sixteen factors and this penalty predict held-out pixels best, as the gallery example
-# plot_image_completion.py shows.
+# The penalty was chosen on held-out pixels, as examples/impute/plot_image_completion.py shows.
 pictures = {}
 for imputer in (
     SimpleImputer(),  # the mean of the column
