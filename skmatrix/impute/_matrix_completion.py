@@ -394,7 +394,7 @@ class MatrixCompletion(
             U, V = self._solve_rows(be, loaded, pool)
             self.embedding_, self.row_bias_ = self._in_data_units(be, U)
             self._pattern = queries.pattern(normalised)
-            self.noise_std_ = units.unit * noise_deviation(loaded, U, V, k)
+            self.noise_std_ = units.unit * noise_deviation(be, loaded, U, V, k, pool)
             values = singular_values(be, U, V, k)
             self.singular_values_ = be.unload(values * units.unit)
             self.rank_path_ = start.rank_path
@@ -648,8 +648,7 @@ class MatrixCompletion(
         order = xp.asarray(source, device=be.home_device)
         joined = xp.concat([self.embedding_, factors]), xp.concat([self.row_bias_, row_bias])
         self.embedding_, self.row_bias_ = (xp.take(a, order, axis=0) for a in joined)
-        self._pattern = queries.merge_patterns(known, queries.pattern(entries), source)
-        self.n_observed_ = int(self._pattern.nnz)
+        self._replace_pattern(queries.merge_patterns(known, queries.pattern(entries), source))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -679,9 +678,15 @@ class MatrixCompletion(
         be, _, entries, _, _ = self._fold(X, "partial_fit")
         with thread_pool(be, self.n_jobs) as pool:
             correct_columns(self, be, self._units().normalise(entries).load(be), pool)
-        self._pattern = queries.stack_patterns(known, queries.pattern(entries))
-        self.n_observed_ = int(self._pattern.nnz)
+        self._replace_pattern(queries.stack_patterns(known, queries.pattern(entries)))
         return self
+
+    def _replace_pattern(self, pattern):
+        """Keep the places that are observed now, and count them."""
+        self._pattern = pattern
+        self.n_observed_ = int(pattern.nnz)
+        self.n_empty_rows_ = int(np.sum(np.diff(pattern.indptr) == 0))
+        self.n_empty_columns_ = self.n_features_in_ - np.unique(pattern.indices).shape[0]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

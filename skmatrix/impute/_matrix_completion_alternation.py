@@ -10,7 +10,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 
-from .._xp import sampled_dot, segment_sum
+from .._xp import segment_sum
 from ..random_projection import sparse_sign_matrix
 from ._matrix_completion_entries import Entries
 from ._matrix_completion_kernels import half_step, weigh
@@ -240,14 +240,6 @@ def run_epoch(problem, U, V, alpha):
     return Epoch(U, V, 0.5 * (loss + penalty), loss, steps)
 
 
-def objective(problem, U, V, alpha):
-    """The objective f(U, V) of the specification at given factors, and its weighted loss."""
-    entries = problem.rows.entries
-    residual = entries.values - sampled_dot(problem.be.xp, U, V, entries.rows, entries.indices)
-    loss = entries.total(residual * residual)
-    return 0.5 * (loss + alpha * _penalty(problem, U, V)), loss
-
-
 def _half(problem, unknown, fixed, alpha, *, rows):
     """Rotate both factors, then solve for one of them; return both, the loss and the steps."""
     be, k = problem.be, problem.n_components
@@ -313,6 +305,10 @@ def shared_basis(xp, gram, total):
 
     Eigenvalues below the rounding error of the largest count as being of that size.
     """
+    if not bool(xp.all(xp.isfinite(gram))):
+        raise FloatingPointError(
+            "The factors overflowed. Pass float64 data, a smaller init, or a larger alpha."
+        )
     L, W = xp.linalg.eigh(gram / (total if total > 0 else 1.0))
     return xp.clip(L, float(xp.finfo(L.dtype).eps) * max(float(L[-1]), 0.0), None), W
 
@@ -396,3 +392,16 @@ def fold_in(be, entries, V, *, alpha, penalty, row_bias, pool=None):
         method="pcg" if easy else "cholesky", direct_from=max(k, 1), inner_max_iter=4 * (k + 2),
     )  # fmt: skip
     return solved
+
+
+def squared_error(be, entries, U, V, pool=None):
+    """Weighted squared error of factors: a half step that takes no step."""
+    xp = be.xp
+    ones = xp.ones_like(U[:, 0])
+    empty = (entries.indices[:0][:, None], entries.values[:0][:, None])
+    side = Side(entries, ones, ones, xp.zeros_like(U[0, :]), empty)
+    _, loss, _ = call_half_step(
+        be, side, U, V, xp.zeros_like(ones), xp.ones_like(U[0, :]), 0.0, pool,
+        method="pcg", direct_from=0, inner_max_iter=0,
+    )  # fmt: skip
+    return loss

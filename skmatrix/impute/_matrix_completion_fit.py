@@ -21,6 +21,7 @@ from ._matrix_completion_alternation import (
     random_factors,
     ridge_of_epoch,
     run_epoch,
+    squared_error,
     starting_biases,
 )
 from ._matrix_completion_kernels import weigh
@@ -247,6 +248,8 @@ def _starting_factors(estimator, problem, units, ridge, rng, vanishing):
                 f"init must hold factors of shapes {shapes[0]} and {shapes[1]}. Got"
                 f" {' and '.join(str(a.shape) for a in given)}."
             )
+        if not all(np.isfinite(a).all() for a in given):
+            raise ValueError("init must hold finite factors. Got NaN or infinity.")
         factors = [a / np.sqrt(units.unit) for a in given]
     elif vanishing or k == 0:
         factors = [np.zeros(shape) for shape in shapes]
@@ -367,7 +370,7 @@ def run_epochs(estimator, reporter, start, units, held, state):
         elapsed.append(time.perf_counter() - begin)
         loop.update(
             0.0 if exact else change,
-            objective=epoch.objective * units.unit**2,
+            objective=epoch.objective * units.unit * units.unit,  # may overflow to infinity
             state=lambda U=U, V=V: wrap(state(U, V)),
             allow_stop=exact or may_stop(ridge, alpha, unit),
         )
@@ -438,12 +441,10 @@ def singular_values(be, U, V, k):
     return values if missing == 0 else xp.concat([values, xp.zeros_like(U[0, :missing])])
 
 
-def noise_deviation(entries, U, V, k):
+def noise_deviation(be, entries, U, V, k, pool):
     """Residual standard deviation, corrected for the degrees of freedom of the factors."""
-    xp = entries.xp
-    error = entries.values - sampled_dot(xp, U, V, entries.rows, entries.indices)
     freedom = freedom_left(entries.values.shape[0], k, entries.shape)
-    return float(np.sqrt(entries.total(error * error) / freedom))
+    return float(np.sqrt(squared_error(be, entries, U, V, pool) / freedom))
 
 
 def certificate(problem, U, V, values, ridge, rng):
