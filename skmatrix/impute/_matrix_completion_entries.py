@@ -1,11 +1,12 @@
 """The observed entries of a matrix, out of every container that users hold them in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import array_api_compat
 import numpy as np
 import scipy.sparse as sp
+from sklearn.utils import check_array
 
 from .._xp import segment_sum
 from ._matrix_completion_kernels import row_of_entry
@@ -85,6 +86,10 @@ class Entries:
         weights = self.weights[mask] if self.weights.shape[0] else self.weights
         return Entries(self.shape, indptr, self.indices[mask], self.values[mask], weights)
 
+    def where(self, mask):
+        """The entries where a mask is true, without a copy if it is true everywhere."""
+        return self if bool(self.xp.all(mask)) else self.keep(mask)
+
     def load(self, be):
         """The entries on the engine of a back end."""
         arrays = be.load(self.indptr, self.indices, self.values, self.weights)
@@ -98,7 +103,7 @@ class Entries:
         return sp.csr_array(tuple(arrays), shape=self.shape)
 
 
-def refuse_duplicates(X):
+def refuse_duplicates(X, name="X"):
     """Raise if a sparse X stores a place twice: SciPy would add the values up in silence."""
     if not sp.issparse(X):
         return
@@ -112,7 +117,7 @@ def refuse_duplicates(X):
         return
     if distinct < X.nnz:
         raise ValueError(
-            f"X stores {X.nnz - distinct} entries at places that it stores already; each place"
+            f"{name} stores {X.nnz - distinct} entries at places that it stores already; each place"
             " may be stored once. Average or drop the duplicates first."
         )
 
@@ -134,10 +139,20 @@ def read_entries(be, X, entry_weight=None):
     entries : Entries
         The observed entries.
     """
-    entries = _read_sparse(X) if sp.issparse(X) else _read_dense(be.home, X)
+    entries = _stored(X) if sp.issparse(X) else _read_dense(be.home, X)
     if entry_weight is not None:
-        entries = _weighted(be, X, entries, entry_weight)
-    return entries
+        entries = replace(entries, weights=_weights(be, X, entries, entry_weight))
+    if sp.issparse(X):
+        entries = entries.where(~np.isnan(entries.values))
+    if entry_weight is None:
+        return entries
+    xp, weights = entries.xp, entries.weights
+    if not bool(xp.all(xp.isfinite(weights) & (weights >= 0))):
+        raise ValueError(
+            "entry_weight must be finite and non-negative at every observed entry. Got values"
+            f" from {float(xp.min(weights))} to {float(xp.max(weights))}."
+        )
+    return entries.where(weights > 0)
 
 
 def _read_dense(xp, X):
@@ -151,16 +166,14 @@ def _read_dense(xp, X):
     return Entries(X.shape, xp.astype(bounds, kind), xp.astype(columns, kind), values, values[:0])
 
 
-def _read_sparse(X):
-    """Entries of a CSR matrix; its stored zeros are observed."""
+def _stored(X):
+    """Entries that a CSR matrix stores, zeros and NaN included."""
     kind = _index_dtype(np, X.nnz, X.shape)
     if not X.has_sorted_indices:
         X = X.copy()
         X.sort_indices()
     indptr, indices = X.indptr.astype(kind, copy=False), X.indices.astype(kind, copy=False)
-    entries = Entries(X.shape, indptr, indices, X.data, X.data[:0])
-    holes = np.isnan(X.data)
-    return entries.keep(~holes) if holes.any() else entries
+    return Entries(X.shape, indptr, indices, X.data, X.data[:0])
 
 
 def _index_dtype(xp, nnz, shape):
@@ -168,35 +181,30 @@ def _index_dtype(xp, nnz, shape):
     return xp.int32 if max(nnz, *shape) < 2**31 - 1 else xp.int64
 
 
-def _weighted(be, X, entries, entry_weight):
-    """The entries with their weights, less those of weight 0."""
+def _weights(be, X, entries, entry_weight):
+    """Weights of the entries, in the dtype of their values."""
+    refuse_duplicates(entry_weight, "entry_weight")
+    entry_weight = check_array(
+        be.follow(entry_weight),
+        accept_sparse="csr",
+        dtype=be.float_dtypes,
+        ensure_all_finite=False,
+        input_name="entry_weight",
+    )
     if sp.issparse(X) != sp.issparse(entry_weight) or entry_weight.shape != X.shape:
         raise ValueError(
             f"entry_weight must be {'sparse' if sp.issparse(X) else 'an array'} of the shape of X,"
-            f" {X.shape}. Got {type(entry_weight).__name__} of shape"
-            f" {getattr(entry_weight, 'shape', None)}."
+            f" {X.shape}. Got {type(entry_weight).__name__} of shape {entry_weight.shape}."
         )
     xp = entries.xp
-    if sp.issparse(X):
-        refuse_duplicates(entry_weight)
-        pattern = _read_sparse(entry_weight.tocsr())
-        same = pattern.values.shape == entries.values.shape
-        if not (
-            same
-            and np.array_equal(pattern.indptr, entries.indptr)
-            and np.array_equal(pattern.indices, entries.indices)
-        ):
-            raise ValueError(
-                "entry_weight must store a value for each entry that X stores, and for no other."
-            )
-        weights = pattern.values.astype(entries.values.dtype)
-    else:
-        weights = xp.astype(xp.asarray(entry_weight)[~xp.isnan(X)], entries.values.dtype)
-    if not bool(xp.all(xp.isfinite(weights) & (weights >= 0))):
+    if not sp.issparse(X):
+        return xp.astype(entry_weight[~xp.isnan(X)], entries.values.dtype)
+    stored = _stored(entry_weight)
+    if not (
+        np.array_equal(stored.indptr, entries.indptr)
+        and np.array_equal(stored.indices, entries.indices)
+    ):
         raise ValueError(
-            "entry_weight must be finite and non-negative at every observed entry. Got a smallest"
-            f" value of {float(xp.min(weights))}."
+            "entry_weight must store a value for each entry that X stores, and for no other."
         )
-    weighted = Entries(entries.shape, entries.indptr, entries.indices, entries.values, weights)
-    positive = weights > 0
-    return weighted if bool(xp.all(positive)) else weighted.keep(positive)
+    return stored.values.astype(entries.values.dtype)
