@@ -364,7 +364,7 @@ def _run_epochs(estimator, X, problem, units, facts):
         elapsed.append(time.perf_counter() - begin)
         loop.update(
             0.0 if exact else change,
-            objective=objective * units.unit**2,
+            objective=objective * units.unit * units.unit,  # may overflow to infinity
             state=lambda U=U, V=V: {**facts, **problem.describe(U, V, units)},
             allow_stop=exact or may_stop(ridge, alpha, 1.0),
         )
