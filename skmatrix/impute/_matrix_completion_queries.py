@@ -1,6 +1,7 @@
 """Questions to a fitted completion: values at places, their deviations, the best columns."""
 
 import warnings
+from itertools import pairwise
 from numbers import Real
 
 import numpy as np
@@ -113,7 +114,7 @@ def clip_range(clip, entries, X):
         return clip
     if sp.issparse(X):
         return float(entries.values.min()), float(entries.values.max())
-    return _observed_range(X)
+    return _observed_range(entries)
 
 
 def clipped(values, bounds, cols=None):
@@ -132,13 +133,13 @@ def clipped(values, bounds, cols=None):
     return xp.where(values < low, low, xp.where(values > high, high, values))
 
 
-def _observed_range(X):
+def _observed_range(entries):
     """Smallest and largest observed value of each column; open where none is observed."""
-    values = to_numpy(X)
-    empty = np.isnan(values).all(axis=0)
-    low = np.fmin.reduce(values, axis=0, initial=np.inf)
-    high = np.fmax.reduce(values, axis=0, initial=-np.inf)
-    return np.where(empty, -np.inf, low), np.where(empty, np.inf, high)
+    values, columns = to_numpy(entries.values), to_numpy(entries.indices)
+    low, high = np.full((2, entries.shape[1]), [[np.inf], [-np.inf]], dtype=values.dtype)
+    np.minimum.at(low, columns, values)
+    np.maximum.at(high, columns, values)
+    return np.where(low > high, high, low), np.where(low > high, low, high)
 
 
 def values_at(estimator, be, factors, row_bias, rows, cols):
@@ -162,18 +163,18 @@ def deviations_at(estimator, known, rows, cols):
         V = np.hstack([V, np.ones((V.shape[0], 1))])
     variance = np.zeros(rows.shape[0])
     order = np.argsort(rows, kind="stable")
-    firsts = np.flatnonzero(np.diff(rows[order], prepend=-1))
-    for begin, end in zip(firsts, [*firsts[1:], rows.shape[0]], strict=True):
+    bounds = np.append(np.flatnonzero(np.diff(rows[order], prepend=-1)), rows.shape[0])
+    for begin, end in pairwise(bounds):
         places = order[begin:end]
         i = rows[places[0]]
         entries = slice(known.indptr[i], known.indptr[i + 1])
         seen, weight = V[known.indices[entries]], known.data[entries].astype(np.float64)
         penalty = ridge * (weight.sum() if estimator.penalty == "count" else 1.0)
         gram = (seen.T * weight) @ seen
-        if not gram.size or weight.sum() == 0:
-            continue
         # Without a ridge the directions that the row has not seen would be infinite.
         penalty = max(penalty, gram.shape[0] * np.finfo(np.float64).eps * np.trace(gram))
+        if penalty == 0:
+            continue
         factor = cho_factor(gram + penalty * np.eye(gram.shape[0]), lower=True)
         asked = V[cols[places]]
         variance[places] = np.einsum("ij,ji->i", asked, cho_solve(factor, asked.T))
@@ -193,6 +194,9 @@ def top_columns(estimator, be, factors, row_bias, rows, k, known):
         index = be.home.asarray(chosen, device=be.home_device)
         some = (be.home.take(a, index, axis=0) for a in (factors, row_bias))
         values = np.array(to_numpy(estimator._low_rank(be, *some)))
+        if estimator.clip_range_ is not None and np.ndim(estimator.clip_range_[0]):
+            # Bounds of their own decide which column is best; common ones would only make ties.
+            values = clipped(values, estimator.clip_range_)
         if known is not None:
             seen = known[chosen]
             values[
