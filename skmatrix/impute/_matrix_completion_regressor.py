@@ -201,6 +201,10 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
             If X has not two columns, an identifier is missing, or a value is not finite.
         """
         X = self._check_pairs(X, reset=True)
+        if y is None:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None."
+            )
         y = check_array(
             y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y", estimator=self
         )
@@ -212,9 +216,17 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
                 sample_weight, y, dtype=y.dtype, ensure_non_negative=True
             )
         encoder = OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=-1, dtype=np.int64
+            handle_unknown="use_encoded_value",
+            unknown_value=-1,
+            encoded_missing_value=-1,
+            dtype=np.int64,
         )
         codes = encoder.fit_transform(X)
+        # None has a code of its own, at the end.
+        if codes.min() < 0 or any(ids[-1] is None for ids in encoder.categories_):
+            raise ValueError(
+                "X has missing identifiers. Drop these samples, or give the missing ones a name."
+            )
         shape = tuple(len(ids) for ids in encoder.categories_)
         matrix, entry_weight = _merge_pairs(codes, y, sample_weight, shape)
         parameters = self.get_params(deep=False)
