@@ -1,7 +1,7 @@
 """Low-rank matrix completion as a transformer that fills the holes of its input."""
 
 from functools import partial
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,7 +11,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._backend import CONSTRAINT, get_backend, to_numpy
+from .._backend import get_backend, to_numpy
 from .._sklearn import Interval, StrOptions, _fit_context
 from ..distributed import is_dask
 from . import _matrix_completion_queries as queries
@@ -30,34 +30,9 @@ from ._matrix_completion_fit import (
     singular_values,
     thread_pool,
 )
+from ._matrix_completion_parameters import MODEL_CONSTRAINTS
 from ._matrix_completion_prediction import EntryPredictionMixin
 from ._matrix_completion_update import correct_columns
-
-# Parameters of the model and its solver, shared with the long-format regressor.
-MODEL_CONSTRAINTS = {
-    "n_components": [
-        Interval(Integral, 0, None, closed="left"),
-        StrOptions({"auto", "signflip"}),
-    ],
-    "alpha": [Interval(Real, 0, None, closed="left")],
-    "penalty": [StrOptions({"count", "constant"})],
-    "bias": [StrOptions({"none", "global", "row", "column", "both"})],
-    "solver": [StrOptions({"auto", "pcg", "cholesky", "sketch"})],
-    "inner_tol": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="neither")],
-    "inner_max_iter": [Interval(Integral, 1, None, closed="left")],
-    "max_iter": [Interval(Integral, 1, None, closed="left")],
-    "tol": [Interval(Real, 0, None, closed="left")],
-    "continuation": ["boolean", StrOptions({"auto"})],
-    "init": [StrOptions({"random", "svd"}), tuple],
-    "clip": [None, tuple, StrOptions({"observed"})],
-    "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-    "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-    "n_jobs": [None, Integral],
-    "dtype": [None, StrOptions({"float32", "float64"})],
-    "random_state": ["random_state"],
-    "verbose": ["verbose"],
-    "backend": CONSTRAINT,
-}
 
 
 class MatrixCompletion(

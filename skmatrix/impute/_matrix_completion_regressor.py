@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._sklearn import _check_sample_weight, _fit_context
 from . import _matrix_completion_queries as queries
-from ._matrix_completion import MODEL_CONSTRAINTS, MatrixCompletion
+from ._matrix_completion import MatrixCompletion
 from ._matrix_completion_fit import Reporter
+from ._matrix_completion_parameters import MODEL_CONSTRAINTS
 
 
 class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstimator):
