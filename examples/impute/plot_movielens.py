@@ -126,10 +126,11 @@ for name, predicted in predictions.items():
 # Left: the same errors by the number of training ratings of the *film*, the cold-start curve. A
 # film that was never rated gets the mean and what is usual for the user. From some sixteen ratings
 # on there is something to learn about it, and the factors pull away from the biases: by 0.05 stars
-# for the best known films. Below four ratings they are *worse*. ``penalty="count"`` shrinks the bias
-# of a film with one rating by the same share as that of a film with a hundred, which trusts a single
-# rating too much. Right: how the fit converges, with a tenth of the training ratings held out by
-# ``validation_fraction`` to watch.
+# for the best known films. Below four ratings they are *worse*: ``penalty="count"`` shrinks the
+# bias of a film with one rating by the same share as that of a film with a hundred, and so trusts
+# a single rating too much. Right: how the fit converges, with a tenth of the training ratings held
+# out by ``validation_fraction`` to watch.
+
 
 from sklearn.base import clone
 
