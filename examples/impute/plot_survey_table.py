@@ -89,7 +89,7 @@ for share in shares:
 # answers determine a regression well, and a regression per item is a richer model than a few
 # factors. With more holes its regressions rest on answers that it has filled in itself, and
 # :class:`~skmatrix.impute.MatrixCompletion`, which looks at observed answers alone, is better.
-# :class:`~sklearn.impute.KNNImputer` stays between them, and asks for every pair of rows. The
+# :class:`~sklearn.impute.KNNImputer` is not far behind, but compares every pair of rows. The
 # completion takes a fraction of the time of either, and the gap grows with the size of the table.
 
 styles = {
