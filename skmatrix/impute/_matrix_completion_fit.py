@@ -210,12 +210,13 @@ def prepare(estimator, be, entries, units, rng, pool):
     )
     chosen, factors, path = estimator.n_components, None, []
     if isinstance(chosen, str):
-        select = rank_by_validation if chosen == "auto" else rank_by_sign_flips
         # The sketch belongs to one rank; along a path of ranks the default solver is used.
         along = settings | ({"solver": "auto"} if estimator.solver == "sketch" else {})
-        chosen, factors, path = select(be, entries, along, ridge, rng)
-        if estimator.n_components == "auto":
+        if chosen == "auto":
+            chosen, factors, path = rank_by_validation(be, entries, along, ridge, rng)
             path = [(k, error * units.unit) for k, error in path]
+        else:
+            chosen, factors, path = rank_by_sign_flips(be, entries, along, rng)
     k = min(chosen, *entries.shape)
     settings["random_state"] = rng
     problem = make_problem(be, entries, n_components=k, **settings)

@@ -21,6 +21,11 @@ _EPOCHS_PER_DIRECTION = 6
 _AS_GOOD = 1.002
 # Ratio of the residual's norm to that of its sign-flipped copies that means "noise only".
 _NOISE_RATIO = 1.05
+# Sign flips judge the residual of a fit that is hardly penalised: what a penalty shrinks away
+# is left in the residual, where it would count as signal.
+_FLIP_RIDGE = 1e-6
+# A residual of this size, relative to that of the data, is no noise to compare with.
+_EXACT = 1e-4
 
 
 def leading_singular_triplets(matrix, k, rng, tol=1e-2):
@@ -198,7 +203,7 @@ def _smallest_good_rank(visited):
     return min(k for k, (score, *_) in visited.items() if score <= _AS_GOOD * best)
 
 
-def rank_by_sign_flips(be, entries, settings, ridge, rng):
+def rank_by_sign_flips(be, entries, settings, rng):
     """The number of directions that stand out of the residual's own noise.
 
     With T(e)_ij = e_ij / sqrt(n_i N_j), the ratio q of ||T(e)||_2 to the largest of three
@@ -206,12 +211,13 @@ def rank_by_sign_flips(be, entries, settings, ridge, rng):
     more signal. Meant for entries seen about uniformly: where few rows or columns hold
     most entries their noise hides the signal, and q is about 1 at every rank.
 
-    Parameters and returns are those of :func:`rank_by_validation`; the score in `path` is q.
+    Parameters and returns are those of :func:`rank_by_validation`, without the ridge; the
+    score in `path` is q.
     """
     problem = make_problem(be, entries, n_components=0, **settings)
-    U, V = start_without_factors(problem, ridge)
+    U, V = start_without_factors(problem, _FLIP_RIDGE)
     for _ in range(_EPOCHS_PER_DIRECTION):
-        epoch = run_epoch(problem, U, V, ridge)
+        epoch = run_epoch(problem, U, V, _FLIP_RIDGE)
         U, V = epoch.U, epoch.V
     share = 0.25 * entries.shape[0] * entries.shape[1] / entries.values.shape[0]
     path = []
@@ -222,7 +228,7 @@ def rank_by_sign_flips(be, entries, settings, ridge, rng):
             break
         problem, U, V = _grow(problem, U, V, k + 1, rng, share)
         for _ in range(_EPOCHS_PER_DIRECTION):
-            epoch = run_epoch(problem, U, V, ridge)
+            epoch = run_epoch(problem, U, V, _FLIP_RIDGE)
             U, V = epoch.U, epoch.V
     return problem.n_components, (U, V), path
 
@@ -234,9 +240,7 @@ def _sign_flip_ratio(problem, U, V, rng):
     n_rows = np.diff(scaled.indptr)
     n_columns = np.bincount(scaled.indices, minlength=scaled.shape[1])
     scaled.data /= np.sqrt(np.repeat(n_rows, n_rows) * n_columns[scaled.indices])
-    # An exact fit leaves rounding error, which is no noise to compare with.
-    eps = float(problem.be.xp.finfo(U.dtype).eps)
-    if np.sqrt(np.mean(residual.data.astype(np.float64) ** 2)) < 1e3 * eps:
+    if np.sqrt(np.mean(residual.data.astype(np.float64) ** 2)) < _EXACT:
         return 0.0
     norm = spectral_norm(scaled, rng, tol=1e-2)
     flipped = scaled.copy()
