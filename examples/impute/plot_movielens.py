@@ -1,7 +1,7 @@
 """
-===========================================
+============================================
 Film ratings: tuning, limits, and a top five
-===========================================
+============================================
 
 Who will like which film? :class:`~skmatrix.impute.MatrixCompletionRegressor` takes ratings as they
 come, one line for each, and is tuned by :class:`~sklearn.model_selection.GridSearchCV` like any
@@ -51,8 +51,8 @@ _ = ax.legend()
 # Tuning
 # ------
 #
-# Each fold of the search hides a fifth of the *ratings* and predicts them from the others, the same
-# question as on the test set. Two families compete:
+# Each fold of the search hides a quarter of the *ratings* and predicts them from the others, which is
+# the question of the test set. Two families compete:
 #
 # * biases alone (``n_components=0``): the mean, plus what is usual for this user and for this film.
 #   It is a strong baseline and knows no taste. Its biases do best under ``penalty="constant"``,
@@ -64,7 +64,7 @@ from sklearn.model_selection import GridSearchCV, KFold
 from skmatrix.impute import MatrixCompletionRegressor
 
 ranks, alphas = [5, 10, 20, 50, 100], [0.05, 0.08, 0.12, 0.2]
-folds = KFold(5, shuffle=True, random_state=0)
+folds = KFold(4, shuffle=True, random_state=0)
 
 
 def search(grid):
@@ -94,7 +94,7 @@ ax.set_xscale("log")
 ax.set_xticks(ranks, ranks)
 ax.minorticks_off()
 ax.set(
-    title="Five-fold cross-validation over ratings",
+    title="Four-fold cross-validation over ratings",
     xlabel="n_components",
     ylabel="RMSE (stars)",
 )

@@ -29,31 +29,36 @@ from sklearn.exceptions import ConvergenceWarning
 from skmatrix.datasets import make_low_rank_matrix_completion
 from skmatrix.impute import MatrixCompletion
 
-warnings.filterwarnings("ignore", category=ConvergenceWarning)
-
 n = 150
+
+
+def relative_error(rank, share, seed):
+    """Error of the completion of a random matrix, relative to the matrix."""
+    X, truth = make_low_rank_matrix_completion(
+        n, n, rank=int(rank), n_observed=share, random_state=seed
+    )
+    completion = MatrixCompletion(
+        int(rank),
+        alpha=0,
+        bias="none",
+        tol=1e-5,
+        max_iter=100,
+        random_state=seed,
+        backend="numba",  # "auto" would take NumPy for matrices as small as these
+    )
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        completion.fit(X)
+    return np.linalg.norm(completion.reconstruct() - truth) / np.linalg.norm(truth)
+
+
 ranks = np.arange(2, 41, 4)
 shares = np.linspace(0.06, 0.84, 14)
-errors = np.empty((ranks.size, shares.size))
-for i, rank in enumerate(ranks):
-    for j, share in enumerate(shares):
-        trials = []
-        for seed in range(3):
-            X, truth = make_low_rank_matrix_completion(
-                n, n, rank=int(rank), n_observed=share, random_state=seed
-            )
-            completion = MatrixCompletion(
-                int(rank),
-                alpha=0,
-                bias="none",
-                tol=1e-5,
-                max_iter=100,
-                random_state=seed,
-                backend="numba",
-            ).fit(X)
-            error = np.linalg.norm(completion.reconstruct() - truth) / np.linalg.norm(truth)
-            trials.append(error)
-        errors[i, j] = np.median(trials)
+errors = np.array(
+    [
+        [np.median([relative_error(rank, share, seed) for seed in range(3)]) for share in shares]
+        for rank in ranks
+    ]
+)
 
 # %%
 # The transition is sharp, and close to the bound: half as many entries again as there are degrees
@@ -76,7 +81,7 @@ image = ax.pcolormesh(
 r = np.linspace(0, 42, 200)
 for factor, style in [(1, "-"), (1.5, "--")]:
     label = "degrees of freedom" if factor == 1 else f"{factor} x degrees of freedom"
-    ax.plot(factor * r * (2 * n - r) / n**2, r, style, color="white", lw=2, label=label)
+    ax.plot(factor * r * (2 * n - r) / n**2, r, style, color="#D55E00", lw=2.5, label=label)
 ax.set(
     title=f"Completion of a {n} x {n} matrix without noise",
     xlabel="share of the entries that is seen",
@@ -84,7 +89,7 @@ ax.set(
     xlim=(shares[0] - 0.03, shares[-1] + 0.03),
     ylim=(ranks[0] - 2, ranks[-1] + 2),
 )
-ax.legend(loc="upper left", facecolor="0.35", labelcolor="white", framealpha=0.9)
+ax.legend(loc="upper left", framealpha=0.95)
 _ = fig.colorbar(image, ax=ax, label="relative error", extend="both")
 
 # %%
@@ -122,7 +127,9 @@ for condition, color in zip(conditions, colors, strict=True):
             validation_fraction=0.02,
             n_iter_no_change=60,
             random_state=0,
-        ).fit(X)
+        )
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+            completion.fit(X)
         label = f"condition {condition}" if continuation else None
         epochs = np.arange(1, completion.n_iter_ + 1)
         ax.plot(epochs, completion.validation_history_, style, lw=2, color=color, label=label)

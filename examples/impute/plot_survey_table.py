@@ -65,14 +65,19 @@ from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.metrics import root_mean_squared_error
 
-warnings.filterwarnings("ignore", category=ConvergenceWarning)  # of the iterative imputer
-
 imputers = {
     "column mean": SimpleImputer(),
     "KNNImputer": KNNImputer(n_neighbors=25),
     "IterativeImputer": IterativeImputer(min_value=1, max_value=6, random_state=0),
     "MatrixCompletion": search.best_estimator_,
 }
+
+
+def quiet():
+    """Without the warnings of the iterative imputer, whose ten rounds are rarely enough."""
+    return warnings.catch_warnings(action="ignore", category=ConvergenceWarning)
+
+
 shares = [0.1, 0.3, 0.5]
 errors = {name: [] for name in imputers}
 seconds = {name: [] for name in imputers}
@@ -80,7 +85,8 @@ for share in shares:
     table, rows, columns, hidden = hide_entries(X.to_numpy(), share, random_state=1)
     for name, imputer in imputers.items():
         begin = perf_counter()
-        filled = imputer.fit_transform(table)
+        with quiet():
+            filled = imputer.fit_transform(table)
         seconds[name].append(perf_counter() - begin)
         errors[name].append(root_mean_squared_error(hidden, filled[rows, columns]))
 
@@ -125,7 +131,8 @@ from sklearn.preprocessing import StandardScaler
 
 for name, imputer in imputers.items():
     pipeline = make_pipeline(imputer, StandardScaler(), RidgeCV(np.logspace(-1, 4, 11)))
-    scores = cross_val_score(pipeline, visible.to_numpy(), survey.target, cv=3)
+    with quiet():
+        scores = cross_val_score(pipeline, visible.to_numpy(), survey.target, cv=3)
     print(f"{name:<18} R2 {scores.mean():.3f}")
 
 # %%
