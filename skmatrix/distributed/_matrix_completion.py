@@ -323,8 +323,10 @@ class _ColumnProblem:
         gradient = (pull - penalty[:, None] * V) * free
         if self.method == "cholesky":
             gram = blocks.sum(_gram_matrices, U)
-            precondition = exact_gram(xp, gram, penalty, free)
+            precondition, gain = exact_gram(xp, gram, penalty, free)
+            energy = gain * self.energy
         else:
+            energy = self.energy
             precondition = shared_gram(xp, penalty, side.mass, curvature, free)
 
         def gram_times(p):
@@ -332,7 +334,7 @@ class _ColumnProblem:
 
         max_iter = self.estimator.inner_max_iter
         V, steps = lockstep_conjugate_gradients(
-            xp, gram_times, gradient, V, free, precondition, self.energy, tol, max_iter
+            xp, gram_times, gradient, V, free, precondition, energy, tol, max_iter
         )
         return V, loss, steps
 
