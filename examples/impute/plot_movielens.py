@@ -51,8 +51,8 @@ _ = ax.legend()
 # Tuning
 # ------
 #
-# Each fold of the search hides a quarter of the *ratings* and predicts them from the others, which is
-# the question of the test set. Two families compete:
+# Each fold of the search hides a quarter of the *ratings* and predicts them from the others, which
+# is the question of the test set. Two families compete:
 #
 # * biases alone (``n_components=0``): the mean, plus what is usual for this user and for this film.
 #   It is a strong baseline and knows no taste. Its biases do best under ``penalty="constant"``,
