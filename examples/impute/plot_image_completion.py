@@ -236,5 +236,3 @@ for k, (ax, component) in enumerate(zip(axes.flat, completion.components_, stric
     ax.set_title(f"{k + 1}", fontsize=9)
     ax.axis("off")
 _ = fig.suptitle("The first factors of the patches, the strongest first")
-
-# sphinx_gallery_thumbnail_number = 3

@@ -104,7 +104,7 @@ styles = {
     "IterativeImputer": {"color": "#E69F00", "marker": "D"},
     "MatrixCompletion": {"color": "#0072B2", "marker": "o"},
 }
-fig, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 percent = [100 * share for share in shares]
 for name, style in styles.items():
     left.plot(percent, errors[name], label=name, **style)
