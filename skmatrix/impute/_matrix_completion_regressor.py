@@ -257,12 +257,14 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
 
     def _check_pairs(self, X, *, reset):
         """Validate the identifiers; data frames stay what they are, with a type per column."""
-        X = validate_data(self, X, dtype=None, reset=reset, skip_check_array=hasattr(X, "columns"))
+        if not hasattr(X, "columns"):
+            X = check_array(X, dtype=None, input_name="X", estimator=self)
         if len(X.shape) != 2 or X.shape[1] != 2:
             raise ValueError(
                 "X must have two columns, the identifiers of row and column. Got shape"
                 f" {tuple(X.shape)}."
             )
+        validate_data(self, X, reset=reset, skip_check_array=True)
         return X
 
     def predict(self, X, return_std=False):
