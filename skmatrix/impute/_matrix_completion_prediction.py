@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg import norm
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -218,7 +219,8 @@ class EntryPredictionMixin:
 
             return score_row_blocks(self, X)
         true, predicted, _ = self._predict_hidden(X, "score")
-        return -float(np.sqrt(np.mean((predicted - true) ** 2)))
+        # LAPACK's norm neither overflows nor underflows in between.
+        return -float(norm(predicted - true) / np.sqrt(true.shape[0]))
 
     def _predict_hidden(self, X, method):
         """Hidden entries, what the rest of their rows predicts, and how many that rest are."""
