@@ -197,8 +197,8 @@ def test_integer_weights_equal_repeats(solver):
     repeats = np.random.default_rng(0).integers(0, 4, len(y))
     for ids in pairs.T:  # no identifier loses all of its values
         repeats[np.unique(ids, return_index=True)[1]] = 1
-    weighted = regressor(solver=solver).fit(pairs, y, sample_weight=repeats)
-    repeated = regressor(solver=solver)
+    weighted = regressor(solver=solver, max_iter=200).fit(pairs, y, sample_weight=repeats)
+    repeated = regressor(solver=solver, max_iter=200)
     repeated.fit(np.repeat(pairs, repeats, axis=0), np.repeat(y, repeats))
     assert_allclose(weighted.predict(pairs), repeated.predict(pairs), rtol=1e-7)
     assert weighted.completion_.n_observed_ == repeated.completion_.n_observed_
