@@ -1,13 +1,41 @@
 """The outer loop of every iterative fit: stopping, history, progress, callbacks."""
 
+import os
+import sys
 import warnings
 
+import sklearn
 from sklearn.exceptions import ConvergenceWarning
+
+# Whoever calls a fit is outside of these.
+_LIBRARIES = tuple(os.path.join(os.path.dirname(f), "") for f in (__file__, sklearn.__file__))
 
 # Beyond this many iterations, callbacks see one task per per cent of them: scikit-learn keeps
 # every task until the end of the fit.
 _TASK_LIMIT = 10_000
 _TASKS = 100
+
+
+def warn_caller(message, category):
+    """Warn at the line that called into the library.
+
+    The number of frames up to it depends on the method that was called and on what
+    scikit-learn wraps around it.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong, and what to do.
+    category : type of Warning
+        Class of the warning.
+    """
+    if sys.version_info >= (3, 12):
+        warnings.warn(message, category, skip_file_prefixes=_LIBRARIES)
+        return
+    level, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
 
 
 class Iterations:
@@ -125,11 +153,9 @@ class Iterations:
 
     def _warn(self):
         """Warn that `max_iter` ended the fit."""
-        warnings.warn(
+        warn_caller(
             f"{type(self._estimator).__name__} did not converge: after max_iter={self.max_iter}"
             f" iterations the change is {self._change:.3g}, above tol={self.tol:g}. Increase"
             " max_iter, or accept a larger tol.",
             ConvergenceWarning,
-            # Up through __iter__, fit and scikit-learn's wrapper of fit to the caller of fit.
-            stacklevel=5,
         )

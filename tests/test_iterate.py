@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from skmatrix import _iterate
 from skmatrix._iterate import Iterations
 from skmatrix._sklearn import _fit_context
+from skmatrix.impute import MatrixCompletion
 from tests.toys import ToyRidge
 
 RNG = np.random.default_rng(0)
@@ -92,6 +93,21 @@ def test_max_iter_warns_with_change_and_tolerance():
     assert not model.loop_.converged
     assert model.loop_.n_iter == 4
     # The warning points to the line that called fit.
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("method", ["fit", "fit_transform"])
+def test_warning_points_to_the_caller_of_the_library(method):
+    model = MatrixCompletion(2, max_iter=1, random_state=0)
+    with pytest.warns(ConvergenceWarning) as caught:
+        getattr(model, method)(X)
+    assert caught[0].filename == __file__
+
+
+def test_warning_through_a_pipeline_points_to_its_caller():
+    pipeline = make_pipeline(StandardScaler(), MatrixCompletion(2, max_iter=1, random_state=0))
+    with pytest.warns(ConvergenceWarning) as caught:
+        pipeline.set_output(transform="default").fit(X)
     assert caught[0].filename == __file__
 
 
