@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from types import FrameType
 
 import sklearn
 from sklearn.exceptions import ConvergenceWarning
@@ -32,7 +33,8 @@ def warn_caller(message, category):
     if sys.version_info >= (3, 12):
         warnings.warn(message, category, skip_file_prefixes=_LIBRARIES)
         return
-    level, frame = 2, sys._getframe(1)
+    level = 2
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_filename.startswith(_LIBRARIES):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
