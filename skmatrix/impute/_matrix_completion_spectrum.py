@@ -3,16 +3,18 @@
 Everything here runs on the host, by SciPy's Lanczos iterations.
 """
 
+import array_api_compat
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import svd
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import ArpackError, LinearOperator, svds
 
 from .._backend import to_numpy
 from .._xp import sampled_dot
 from ._matrix_completion_alternation import augment, make_problem, run_epoch, starting_biases
 
-# Up to this many rows or columns a dense decomposition is as quick and needs no start.
-_DENSE = 32
+# Up to this many elements a dense decomposition is as quick and needs no start.
+_DENSE = 10_000
 # The ranks that "auto" visits.
 _RANKS = (0, 1, 2, 4, 8, 16, 32, 64)
 _EPOCHS_PER_RANK = 5
@@ -29,20 +31,90 @@ _EXACT = 1e-4
 
 
 def leading_singular_triplets(matrix, k, rng, tol=1e-2):
-    """The k largest singular triplets of a sparse matrix, largest first."""
-    if min(matrix.shape) <= max(_DENSE, 2 * k):
-        left, s, right = svd(matrix.toarray().astype(np.float64), full_matrices=False)
+    """The k largest singular triplets of a sparse matrix, largest first.
+
+    Parameters
+    ----------
+    matrix : csr_array of shape (m, n)
+        The matrix; nothing of its size is copied if it is float64.
+    k : int
+        Number of triplets, at most min(m, n).
+    rng : RandomState
+        Draws the start.
+    tol : float, default=1e-2
+        Relative accuracy of the squared singular values.
+
+    Returns
+    -------
+    left, s, right : arrays of shape (m, k), (k,) and (k, n)
+        The triplets.
+
+    Raises
+    ------
+    ValueError
+        If they cannot be computed.
+    """
+    m, n = matrix.shape
+    matrix = _with_data(matrix, matrix.data.astype(np.float64, copy=False))
+    size = max(matrix.data.max(initial=0.0), -matrix.data.min(initial=0.0))
+    if size == 0:
+        return np.eye(m, k), np.zeros(k), np.eye(k, n)
+    if not np.isfinite(size):
+        raise _no_spectrum("it is not finite")
+    # Lanczos iterations give fewer triplets than there are rows or columns; all of them are as
+    # large as the dense matrix anyway.
+    if m * n <= _DENSE or k + 1 >= min(m, n):
+        left, s, right = svd(matrix.toarray(), full_matrices=False)
         return left[:, :k], s[:k], right[:k]
-    start = rng.standard_normal(min(matrix.shape))
-    left, s, right = svds(matrix.astype(np.float64), k=k, tol=tol, v0=start, solver="arpack")
+    start = rng.standard_normal(min(m, n))
+    try:
+        left, s, right = svds(_scaled(matrix, size), k=k, tol=tol, v0=start, solver="arpack")
+    except ArpackError as error:
+        raise _no_spectrum(error) from error
     order = np.argsort(-s)
-    return left[:, order], s[order], right[order]
+    return left[:, order], size * s[order], right[order]
+
+
+def _with_data(matrix, data):
+    """A matrix of the same places with other values; the places are shared."""
+    return sp.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
+
+
+def _scaled(matrix, size):
+    """The matrix divided by a number, as an operator.
+
+    ARPACK takes squared singular values below 1e-11 for zero. The division is done half before
+    and half after each product, so that neither can leave the range of numbers.
+    """
+    root, transposed = np.sqrt(size), matrix.T
+
+    def multiply(x):
+        return (matrix @ (x / root)) / root
+
+    def multiply_transposed(x):
+        return (transposed @ (x / root)) / root
+
+    return LinearOperator(
+        matrix.shape,
+        matvec=multiply,
+        rmatvec=multiply_transposed,
+        matmat=multiply,
+        rmatmat=multiply_transposed,
+        dtype=np.float64,
+    )
+
+
+def _no_spectrum(reason):
+    """The error that says which parameters do without singular values."""
+    return ValueError(
+        f"The singular values of the residual could not be computed: {reason}. They are needed for"
+        ' penalty="constant", init="svd" and a chosen n_components: pass penalty="count",'
+        ' init="random" and a number of components, or entry_weight nearer to 1.'
+    )
 
 
 def spectral_norm(matrix, rng, tol=1e-8):
     """Largest singular value of a sparse matrix; 0 if it stores nothing but zeros."""
-    if not matrix.nnz or not np.any(matrix.data):
-        return 0.0
     return float(leading_singular_triplets(matrix, 1, rng, tol)[1][0])
 
 
@@ -54,7 +126,7 @@ def spectral_start(residual, n_components, rng):
     unknown incoherence mu_0.
     """
     share = residual.nnz / (residual.shape[0] * residual.shape[1])
-    left, s, right = leading_singular_triplets(residual / share, n_components, rng)
+    left, s, right = leading_singular_triplets(residual, n_components, rng)
     factors = []
     for basis in (left, right.T):
         norms = (basis**2).sum(axis=1)
@@ -63,7 +135,7 @@ def spectral_start(residual, n_components, rng):
         clipped, _ = np.linalg.qr(basis * np.reshape(scale, (-1, 1)))
         # QR may flip signs; turn each vector back to the side of the one it came from.
         clipped *= np.where((clipped * basis).sum(axis=0) < 0, -1.0, 1.0)
-        factors.append(clipped * np.sqrt(s))
+        factors.append(clipped * np.sqrt(s / share))
     return tuple(factors)
 
 
@@ -74,9 +146,7 @@ def residual_matrix(problem, U, V):
     plain = entries.with_values(plain).to_scipy()
     if not entries.weights.shape[0]:
         return plain, plain
-    weighted = plain.copy()
-    weighted.data = weighted.data * to_numpy(entries.weights)
-    return weighted, plain
+    return _with_data(plain, plain.data * to_numpy(entries.weights)), plain
 
 
 def duality_gap(problem, U, V, singular_values, ridge, rng):
@@ -93,14 +163,12 @@ def duality_gap(problem, U, V, singular_values, ridge, rng):
         ||R||_2, at most `ridge` at an optimum.
     """
     weighted, plain = residual_matrix(problem, U, V)
-    k = problem.n_components
-    free = problem.be.xp.asarray([1.0] * k + [0.0, 0.0], dtype=U.dtype)
-    free = problem.be.load(to_numpy(free))
-    entries = problem.rows.entries
-    low_rank = sampled_dot(problem.be.xp, U * free, V, entries.rows, entries.indices)
+    xp, k, entries = problem.be.xp, problem.n_components, problem.rows.entries
+    free = xp.asarray([1.0] * k + [0.0, 0.0], dtype=U.dtype, device=array_api_compat.device(U))
+    low_rank = sampled_dot(xp, U * free, V, entries.rows, entries.indices)
+    r, weighted_r = (matrix.data.astype(np.float64, copy=False) for matrix in (plain, weighted))
     # What Z has to explain: the data less the biases.
-    target = plain.data.astype(np.float64) + to_numpy(low_rank)
-    r, weighted_r = plain.data.astype(np.float64), weighted.data.astype(np.float64)
+    target = r + to_numpy(low_rank)
     norm = spectral_norm(weighted, rng)
     shrink = min(1.0, ridge / norm) if norm > 0 else 1.0
     primal = 0.5 * float(weighted_r @ r) + ridge * float(np.sum(singular_values))
@@ -164,6 +232,7 @@ def rank_by_validation(be, entries, settings, ridge, rng):
     xp = be.xp
     held = be.load(rng.uniform(size=entries.values.shape[0]) < 0.1)
     train, test = entries.keep(~held), entries.keep(held)
+    held_mass = test.total(xp.ones_like(test.values))
     problem = make_problem(be, train, n_components=0, **settings)
     visited, path, strikes = {}, [], 0
 
@@ -174,8 +243,9 @@ def rank_by_validation(be, entries, settings, ridge, rng):
             epoch = run_epoch(problem, U, V, ridge)
             U, V = epoch.U, epoch.V
         error = test.values - sampled_dot(xp, U, V, test.rows, test.indices)
-        count = max(float(xp.sum(test.mass())), 1.0)
-        visited[k] = (np.sqrt(test.total(error * error) / count), problem, U, V)
+        # Without held-out entries all ranks are as good, and the smallest is taken.
+        score = np.sqrt(test.total(error * error) / held_mass) if held_mass > 0 else 0.0
+        visited[k] = (score, problem, U, V)
         path.append((k, float(visited[k][0])))
 
     largest = min(entries.shape) // 2
@@ -236,16 +306,14 @@ def rank_by_sign_flips(be, entries, settings, rng):
 def _sign_flip_ratio(problem, U, V, rng):
     """||T(e)||_2 over the largest norm of its sign-flipped copies."""
     _, residual = residual_matrix(problem, U, V)
-    scaled = residual.astype(np.float64)
-    n_rows = np.diff(scaled.indptr)
-    n_columns = np.bincount(scaled.indices, minlength=scaled.shape[1])
-    scaled.data /= np.sqrt(np.repeat(n_rows, n_rows) * n_columns[scaled.indices])
-    if np.sqrt(np.mean(residual.data.astype(np.float64) ** 2)) < _EXACT:
+    if np.sqrt(np.mean(residual.data**2, dtype=np.float64)) < _EXACT:
         return 0.0
-    norm = spectral_norm(scaled, rng, tol=1e-2)
-    flipped = scaled.copy()
+    n_rows = np.diff(residual.indptr)
+    n_columns = np.bincount(residual.indices, minlength=residual.shape[1])
+    scaled = residual.data / np.sqrt(np.repeat(n_rows, n_rows) * n_columns[residual.indices])
+    norm = spectral_norm(_with_data(residual, scaled), rng, tol=1e-2)
     norms = []
     for _ in range(3):
-        flipped.data = scaled.data * (2.0 * rng.randint(0, 2, size=scaled.nnz) - 1.0)
-        norms.append(spectral_norm(flipped, rng, tol=1e-2))
+        flipped = scaled * (2.0 * rng.randint(0, 2, size=scaled.shape[0]) - 1.0)
+        norms.append(spectral_norm(_with_data(residual, flipped), rng, tol=1e-2))
     return norm / max(norms)
