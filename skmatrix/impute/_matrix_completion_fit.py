@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 import array_api_compat
@@ -147,12 +148,40 @@ def thread_pool(be, n_jobs):
         yield pool
 
 
+class _SingleThreadedBlas:
+    """Holds BLAS to one thread while any fit runs.
+
+    The limit belongs to the process: were each of several overlapping fits to restore what it
+    found, the last to leave would restore the limit of another.
+    """
+
+    def __init__(self):
+        self._lock = Lock()
+        self._n_fits = 0
+        self._limits: Any = None
+
+    def __enter__(self):
+        with self._lock:
+            if self._n_fits == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._n_fits += 1
+
+    def __exit__(self, *error):
+        with self._lock:
+            self._n_fits -= 1
+            if self._n_fits == 0:
+                self._limits.restore_original_limits()
+
+
+_single_threaded_blas = _SingleThreadedBlas()
+
+
 @contextmanager
 def fit_threads(be, n_jobs):
     """The pool, with BLAS held to one thread: its products are too small to share."""
     with thread_pool(be, n_jobs) as pool:
         if be.name in ("auto", "numba", "numpy"):
-            with threadpool_limits(1, user_api="blas"):
+            with _single_threaded_blas:
                 yield pool
         else:
             yield pool
