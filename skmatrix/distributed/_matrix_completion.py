@@ -24,6 +24,7 @@ from ..impute._matrix_completion_alternation import (
     inner_tolerance,
     may_stop,
     random_factors,
+    resolve_solver,
     ridge_of_epoch,
     shared_basis,
     squared_norm,
@@ -49,8 +50,14 @@ from ..impute._matrix_completion_kernels import (
     shared_gram,
     weigh,
 )
-from ..impute._matrix_completion_queries import choose_hidden, clipped, values_at
-from ._blocks import as_row_blocks, broadcast, map_reduce, map_rows
+from ..impute._matrix_completion_queries import (
+    check_clip,
+    choose_hidden,
+    clip_range,
+    clipped,
+    values_at,
+)
+from ._blocks import as_row_blocks, broadcast, is_dask, map_reduce, map_rows
 
 # Parameters whose other values need all entries in one place.
 _SUPPORTED = {
@@ -126,7 +133,7 @@ def fit_row_blocks(estimator, X, entry_weight=None):
     ----------
     estimator : MatrixCompletion
         The estimator, fitted in place.
-    X : dask array of shape (n_samples, n_features)
+    X : dask array or data frame of shape (n_samples, n_features)
         Blocks of NumPy arrays with NaN at the holes, or of SciPy CSR matrices.
     entry_weight : dask array, default=None
         Weights of the entries, in blocks of the same kind.
@@ -136,7 +143,11 @@ def fit_row_blocks(estimator, X, entry_weight=None):
     estimator : MatrixCompletion
         The fitted estimator.
     """
+    check_clip(estimator.clip)
     _refuse_unsupported(estimator)
+    X = _as_array(X)
+    if is_dask(entry_weight):
+        entry_weight = _as_array(entry_weight, "entry_weight")
     n_samples, entries = _read_blocks(estimator, X, entry_weight)
     facts = _describe_data(entries)
     if not facts["n_observed_"]:
@@ -166,14 +177,19 @@ def fit_row_blocks(estimator, X, entry_weight=None):
 
 def transform_row_blocks(estimator, X):
     """Lazy result of ``estimator.transform`` on each block of rows."""
+    X = _as_array(X)
+    _check_features(estimator, X)
     width = len(estimator.get_feature_names_out())
     dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
     dtype = dtype if estimator.dtype is None else estimator.dtype
-    return map_rows(X, _transform, trailing=(width,), dtype=dtype, state=_without_rows(estimator))
+    state = (_without_rows(estimator), width, dtype)
+    return map_rows(X, _transform, trailing=(width,), dtype=dtype, state=state)
 
 
 def score_row_blocks(estimator, X):
     """``estimator.score`` on a dask array: the same entries are hidden as in one piece."""
+    X = _as_array(X)
+    _check_features(estimator, X)
     blocks, starts = as_row_blocks(X)
     seed = check_random_state(estimator.random_state).randint(2**31 - 1)
     state = (_without_rows(estimator), seed)
@@ -183,6 +199,27 @@ def score_row_blocks(estimator, X):
             "score needs a row with at least two observed entries, to hide one of them."
         )
     return -float(np.sqrt(total / count))
+
+
+def _as_array(X, name="X"):
+    """A two-dimensional dask array out of a dask array or data frame."""
+    import dask.array as da
+
+    # A frame does not know how many rows its parts have: they are counted.
+    array = X.to_dask_array(lengths=True) if hasattr(X, "to_dask_array") else X
+    if not isinstance(array, da.Array):
+        raise TypeError(
+            f"{name} must be a dask array or data frame. Got a dask {type(X).__name__}: convert it"
+            " first, or pass data in memory (compute())."
+        )
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions. Got shape {array.shape}.")
+    return array
+
+
+def _check_features(estimator, X):
+    """Raise at once, and not in the blocks, if X has not as many columns as in fit."""
+    validate_data(estimator, np.zeros((1, X.shape[1])), reset=False)
 
 
 def _refuse_unsupported(estimator):
@@ -213,14 +250,28 @@ def _read_blocks(estimator, X, entry_weight):
     reader.n_features_in_ = n_features
     raw = RowBlocks([row[0] for row in rows], starts)
     entries = RowBlocks(raw.map(_read, [row[1] for row in rows], state=reader), starts)
-    n_samples = int(entries.sum(lambda block, *, start, state: block.shape[0]))
-    return n_samples, entries
+    sizes = entries.sum(_n_rows)
+    kept = [k for k, size in enumerate(sizes) if size]
+    if not kept:
+        raise ValueError(
+            f"Found array with 0 sample(s) (shape=(0, {n_features})) while a minimum of 1 is"
+            f" required by {type(estimator).__name__}."
+        )
+    entries = RowBlocks([entries.blocks[k] for k in kept], [starts[k] for k in kept])
+    return sum(sizes), entries
 
 
 def _read(X, entry_weight, reader):
-    """Validated entries of one block."""
+    """Validated entries of one block; None if it has no rows, which validation refuses."""
+    if X.shape[0] == 0:
+        return None
     be = get_backend(reader.backend, X)
     return reader._read(be, X, entry_weight, reset=False)[1]
+
+
+def _n_rows(entries, *, start, state):
+    """Number of rows of a block, as a list that grows by merging."""
+    return [0 if entries is None else entries.shape[0]]
 
 
 def _describe_data(entries):
@@ -272,10 +323,7 @@ class _ColumnProblem:
         bias = float(estimator.bias in ("column", "both"))
         free = np.asarray([1.0] * k + [0.0, bias], dtype=self.mass.dtype)
         self.side = Side(None, self.mass, self.mass, free, ())
-        solver = estimator.solver
-        if solver == "auto":
-            solver = "cholesky" if k <= 8 else "pcg"
-        self.method = solver
+        self.method = resolve_solver(estimator.solver, k)
 
     def start(self, alpha, rng):
         """Augmented factors to start from: biases, and random columns."""
@@ -351,7 +399,7 @@ def _run_epochs(estimator, X, problem, units, facts):
     rng = check_random_state(estimator.random_state)
     alpha, continuation = estimator.alpha, continues(estimator)
     U, V = problem.start(alpha, rng)
-    facts["clip_range_"] = estimator.clip
+    facts["clip_range_"] = clip_range(estimator.clip, None, None)
     eps = float(np.finfo(V.dtype).eps)
     inner_iter, elapsed, previous = [], [], np.inf
     begin = time.perf_counter()
@@ -481,13 +529,16 @@ def _row_loss(block, U, *, start, state):
 
 
 def _transform(block, *, state):
-    """The estimator's own transform."""
-    return state.transform(block)
+    """The estimator's own transform, which refuses blocks without rows."""
+    estimator, width, dtype = state
+    return estimator.transform(block) if block.shape[0] else np.empty((0, width), dtype=dtype)
 
 
 def _hidden_error(X, *, start, state):
     """Squared error on the hidden entries of a block, and their number."""
     estimator, seed = state
+    if X.shape[0] == 0:
+        return 0.0, 0
     be = get_backend(estimator.backend, X)
     _, entries = estimator._read(be, X, reset=False)
     hidden = choose_hidden(entries, estimator.score_fraction, seed, start)

@@ -83,10 +83,8 @@ class Problem:
 
     @property
     def method(self):
-        """What the solver comes to: exact Gram matrices pay up to about 8 factors."""
-        if self.solver != "auto":
-            return self.solver
-        return "cholesky" if self.n_components <= 8 else "pcg"
+        """What the solver comes to at this number of factors."""
+        return resolve_solver(self.solver, self.n_components)
 
     def resized(self, n_components):
         """The same problem with another number of factors."""
@@ -122,6 +120,13 @@ class Epoch:
     objective: float
     loss: float
     steps: tuple
+
+
+def resolve_solver(solver, n_components):
+    """What "auto" comes to: exact Gram matrices pay up to about 8 factors."""
+    if solver != "auto":
+        return solver
+    return "cholesky" if n_components <= 8 else "pcg"
 
 
 def make_problem(

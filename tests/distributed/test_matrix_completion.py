@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmatrix.datasets import make_low_rank_matrix_completion
 from skmatrix.impute import MatrixCompletion
+from skmatrix.impute._matrix_completion_alternation import resolve_solver
 
 da = pytest.importorskip("dask.array")
 dask = pytest.importorskip("dask")
@@ -117,6 +118,77 @@ def test_unknown_chunk_sizes_equal_known_ones(X):
     assert np.isnan(lost.chunks[0]).all()
     with dask.config.set(scheduler="synchronous"):
         assert_same_fit(completion(n_components=3).fit(lost), completion(n_components=3).fit(lazy))
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_empty_chunks_change_nothing(X, known):
+    chosen = np.repeat([False, True, False, True, False], 30)
+    weight = np.full(X.shape, 2.0)[chosen]
+    gappy = da.from_array(X, chunks=(30, 40))[da.from_array(chosen, chunks=30)]
+    lazy = da.from_array(X[chosen], chunks=(30, 40))
+    if known:
+        gappy.compute_chunk_sizes()
+        assert gappy.chunks[0] == (0, 30, 0, 30, 0)
+    with dask.config.set(scheduler="synchronous"):
+        ours = completion(n_components=3).fit(gappy, entry_weight=weight)
+        expected = completion(n_components=3).fit(lazy, entry_weight=weight)
+        assert_same_fit(ours, expected)
+        filled = ours.transform(gappy).compute()
+        np.testing.assert_allclose(filled, expected.transform(lazy).compute(), rtol=1e-9)
+        assert ours.score(gappy) == pytest.approx(expected.score(lazy), rel=1e-9)
+
+
+def test_no_rows_at_all_is_an_error(X):
+    lazy = da.from_array(X, chunks=(50, 40))
+    lost = lazy[da.from_array(np.zeros(150, dtype=bool), chunks=50)]
+    with (
+        dask.config.set(scheduler="synchronous"),
+        pytest.raises(ValueError, match=r"Found array with 0 sample\(s\).*by MatrixCompletion"),
+    ):
+        completion(n_components=3).fit(lost)
+
+
+def test_another_number_of_columns_is_an_error_at_once(X):
+    local = completion(n_components=3).fit(X)
+    narrow = da.zeros((20, 5), chunks=(10, 5))
+    message = "X has 5 features, but MatrixCompletion is expecting 40 features as input"
+    for method in (local.transform, local.score):
+        with pytest.raises(ValueError, match=message):
+            method(narrow)
+
+
+def test_other_collections_are_an_error_that_says_what_is_needed(X):
+    bag = pytest.importorskip("dask.bag").from_sequence([1, 2])
+    lazy = da.from_array(X, chunks=(50, 40))
+    local = completion(n_components=3).fit(X)
+    for method in (completion().fit, local.transform, local.score):
+        for other in (bag, dask.delayed(X)):
+            with pytest.raises(TypeError, match="X must be a dask array or data frame"):
+                method(other)
+        with pytest.raises(ValueError, match="X must have two dimensions"):
+            method(lazy[:, 0])
+    with pytest.raises(TypeError, match="entry_weight must be a dask array or data frame"):
+        completion().fit(lazy, entry_weight=bag)
+
+
+@pytest.mark.parametrize("clip", [(5, 1), (1, 2, 3)])
+def test_wrong_bounds_are_an_error(X, clip):
+    with pytest.raises(ValueError, match="clip must be a pair"):
+        completion(clip=clip).fit(da.from_array(X, chunks=(50, 40)))
+
+
+@pytest.mark.parametrize("n_components", [3, 40])
+def test_solver_is_that_of_the_local_fit(X, n_components, monkeypatch):
+    asked = []
+
+    def resolve(solver, k):
+        asked.append((solver, k))
+        return resolve_solver(solver, k)
+
+    monkeypatch.setattr("skmatrix.distributed._matrix_completion.resolve_solver", resolve)
+    with dask.config.set(scheduler="synchronous"), pytest.warns(ConvergenceWarning):
+        completion(n_components=n_components, max_iter=1).fit(da.from_array(X, chunks=(50, 40)))
+    assert asked == [("auto", n_components)]
 
 
 def test_cluster_equals_local_fit(X, dask_client):
