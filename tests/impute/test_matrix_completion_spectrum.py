@@ -102,7 +102,8 @@ def test_constant_penalty_with_extreme_weights(weight):
     model = MatrixCompletion(4, alpha=0.5, penalty="constant", bias="none", random_state=0)
     expected = model.fit(X).singular_values_
     model.fit(X, entry_weight=np.full(X.shape, weight))
-    np.testing.assert_allclose(model.singular_values_, expected, rtol=1e-3)
+    # two of the four vanish, up to the accuracy of the half steps
+    np.testing.assert_allclose(model.singular_values_, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_failed_iterations_name_the_parameters(monkeypatch):
