@@ -15,6 +15,9 @@ from .._xp import csr_matmul, sampled_dot, segment_sum
 
 # Elements of the stacked Gram matrices, one per row, that are held at once.
 _STACK = 2**23
+# Conjugate gradients end at directions whose curvature, relative to that of the preconditioner,
+# is below this multiple of the rounding error: along them they would only add rounding error.
+_UNSEEN = 8
 
 
 @kernel(numba="skmatrix.impute._matrix_completion_numba:half_step", size_of=1)
@@ -202,6 +205,7 @@ def lockstep_conjugate_gradients(
     z = precondition(r)
     p = z
     rho = xp.sum(r * z, axis=1)
+    reach = rho
     goal = xp.maximum(tol * tol * rho, eps * eps * energy)
     steps = 0
     for _ in range(max_iter):
@@ -211,14 +215,19 @@ def lockstep_conjugate_gradients(
             break
         q = gram_times(p) * free
         curve = xp.sum(p * q, axis=1)
+        # A row ends where its direction p is one that its entries do not see: p M^-1 p, the
+        # reach, is then all that rounding error has left of it.
+        active = active & (curve > _UNSEEN * eps * reach)
         # rows that are done take steps of length 0
         length = _divide(xp, xp.where(active, rho, xp.zeros_like(rho)), curve)[:, None]
         x = x + length * p
         r = r - length * q
         z = precondition(r)
         previous = rho
-        rho = xp.where(active, xp.sum(r * z, axis=1), rho)
-        p = z + _divide(xp, rho, previous)[:, None] * p
+        rho = xp.where(active, xp.sum(r * z, axis=1), xp.zeros_like(rho))
+        turn = _divide(xp, rho, previous)
+        reach = rho + turn * turn * reach
+        p = z + turn[:, None] * p
         steps += n_active
     return x, steps
 

@@ -10,6 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numba import njit
 
+from ._matrix_completion_kernels import _UNSEEN
+
 # Sums may be reordered, which lets a dot product use vector registers. Unlike
 # fastmath=True this keeps the meaning of NaN and infinity.
 _JIT = {"cache": True, "nogil": True, "fastmath": {"reassoc", "contract", "nsz", "arcp"}}
@@ -157,7 +159,7 @@ def _conjugate_gradients(row, x, fixed, ridge, preconditioner, vectors, tol, max
     r, p, q, z, diagonal = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4]
     size = x.shape[0]
     eps = np.finfo(x.dtype).eps
-    loss, rho, goal, steps = 0.0, 0.0, 0.0, -1
+    loss, rho, reach, goal, steps = 0.0, 0.0, 0.0, 0.0, -1
     while steps < max_iter:
         # One call for the gradient at the start and for the products that follow: the
         # compiler would otherwise lay the whole pass out twice.
@@ -169,7 +171,8 @@ def _conjugate_gradients(row, x, fixed, ridge, preconditioner, vectors, tol, max
             curve = 0.0
             for a in range(size):
                 curve -= p[a] * q[a]  # q = -(G + ridge I) p
-            if not curve > 0:
+            if not curve > _UNSEEN * eps * reach:
+                steps += 1
                 break
             length = rho / curve
             for a in range(size):
@@ -182,8 +185,10 @@ def _conjugate_gradients(row, x, fixed, ridge, preconditioner, vectors, tol, max
         if first:
             # Below the second bound the residual is rounding error of the data themselves.
             goal = max(tol * tol * rho, eps * eps * energy * preconditioner[3])
+        turn = 0.0 if first else rho / previous
+        reach = rho + turn * turn * reach  # p M^-1 p
         for a in range(size):
-            p[a] = z[a] + (0.0 if first else rho / previous * p[a])
+            p[a] = z[a] + turn * p[a]
         steps += 1
         if not rho > goal:
             break

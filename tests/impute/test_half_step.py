@@ -117,11 +117,11 @@ def test_half_step_without_penalty_meets_short_rows_exactly(backend, method):
     counts = (problem.W > 0).sum(axis=1)
     short = (problem.W > 0) & (counts < 9)[:, None]
     assert short.any()
-    assert_allclose(fit[short], problem.Z[short], atol=1e-7)
+    assert_allclose(fit[short], problem.Z[short], atol=1e-9)
     # Longer rows: the residual is orthogonal to the regressors.
     residual = problem.W * np.where(problem.W > 0, problem.Z - fit, 0.0)
-    assert_allclose(residual @ problem.V, 0, atol=1e-7)
-    assert_allclose(residual.sum(axis=1), 0, atol=1e-7)
+    assert_allclose(residual @ problem.V, 0, atol=1e-9)
+    assert_allclose(residual.sum(axis=1), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -138,6 +138,48 @@ def test_half_step_without_penalty_keeps_short_rows_small(backend, method):
         shortest = np.linalg.lstsq(regressors[seen], target)[0]
         # "pcg" is shortest in the norm of its preconditioner instead.
         assert np.linalg.norm(row[:9]) <= 1.5 * np.linalg.norm(shortest) + 1e-12
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_half_step_stays_at_a_solution(backend, method, dtype):
+    # What is left of the residual is rounding error, which must not be solved for.
+    problem = HalfStep(alpha=0.0, k=8)
+    cold = problem.start * (1 - problem.free)
+    once, _, _ = problem.solve(backend, method, dtype, direct_from=16, start=cold)
+    twice, _, steps = problem.solve(
+        backend, method, dtype, direct_from=16, start=once.astype(np.float64)
+    )
+    # "pcg" is exact to about eps, the others to eps^(3/4), where a row sees a direction well.
+    size = np.abs(once).max()
+    assert size < 3
+    assert_allclose(twice, once, atol=100 * np.finfo(dtype).eps ** 0.75 * size)
+    assert steps <= 2 * len(once)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("method", ["pcg", "cholesky"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_half_step_without_penalty_never_blows_up(backend, method, dtype):
+    # Columns of unlike lengths, factors of unlike lengths, more of them than most rows' entries.
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        problem = HalfStep(alpha=0.0, k=20, seed=seed)
+        problem.V *= np.exp(1.5 * rng.standard_normal((130, 1))) * np.geomspace(1, 0.03, 20)
+        fit = rng.standard_normal((24, 20)) @ problem.V.T + problem.c
+        noisy = fit + 0.3 * rng.standard_normal(fit.shape)
+        problem.Z = np.where(problem.W > 0, noisy, np.nan)
+        exact, _, _ = problem.solve(
+            "numpy", "pcg", tol=1e-8, start=problem.start * (1 - problem.free)
+        )
+        start = problem.start * (1 - problem.free)
+        for _ in range(4):
+            start, _, _ = problem.solve(
+                backend, method, dtype, tol=1e-10, inner_max_iter=90, start=start
+            )
+            start = start.astype(np.float64)
+        assert np.abs(start).max() < 5 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize("method", METHODS)
