@@ -15,6 +15,8 @@ from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend
 from .._iterate import Iterations
+from .._transaction import all_or_nothing
+from ..impute._matrix_completion import PRIVATE
 from ..impute._matrix_completion_alternation import (
     Side,
     augment,
@@ -23,6 +25,7 @@ from ..impute._matrix_completion_alternation import (
     damped_average,
     inner_tolerance,
     may_stop,
+    method_of,
     random_factors,
     resolve_solver,
     ridge_of_epoch,
@@ -148,6 +151,13 @@ def fit_row_blocks(estimator, X, entry_weight=None):
     X = _as_array(X)
     if is_dask(entry_weight):
         entry_weight = _as_array(entry_weight, "entry_weight")
+    with all_or_nothing(estimator, PRIVATE):
+        _fit_blocks(estimator, X, entry_weight)
+    return estimator
+
+
+def _fit_blocks(estimator, X, entry_weight):
+    """Fit to validated blocks, and keep what was found."""
     n_samples, entries = _read_blocks(estimator, X, entry_weight)
     facts = _describe_data(entries)
     if not facts["n_observed_"]:
@@ -172,7 +182,6 @@ def fit_row_blocks(estimator, X, entry_weight=None):
     ):
         estimator._keep(attributes)
     _fold_rows_in(estimator, problem, units)
-    return estimator
 
 
 def transform_row_blocks(estimator, X):
@@ -323,7 +332,7 @@ class _ColumnProblem:
         bias = float(estimator.bias in ("column", "both"))
         free = np.asarray([1.0] * k + [0.0, bias], dtype=self.mass.dtype)
         self.side = Side(None, self.mass, self.mass, free, ())
-        self.method = resolve_solver(estimator.solver, k)
+        self.method = method_of(resolve_solver(estimator.solver, estimator.alpha), k)
 
     def start(self, alpha, rng):
         """Augmented factors to start from: biases, and random columns."""
@@ -432,7 +441,7 @@ def _fold_rows_in(estimator, problem, units):
     k = estimator.n_components_
     estimator.embedding_, estimator.row_bias_ = estimator._in_data_units(problem.be, U)
     estimator.singular_values_ = singular_values(problem.be, U, V, k) * units.unit
-    freedom = freedom_left(estimator.n_observed_, k, (n_rows, V.shape[0]))
+    freedom = freedom_left(float(np.sum(problem.mass)), k, (n_rows, V.shape[0]))
     estimator.noise_std_ = units.unit * float(np.sqrt(loss / freedom))
     estimator.rank_path_, estimator.duality_gap_, estimator._pattern = [], None, None
 

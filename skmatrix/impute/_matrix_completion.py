@@ -13,16 +13,18 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import Interval, StrOptions, _fit_context
+from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from . import _matrix_completion_queries as queries
 from ._matrix_completion_alternation import augment, fold_in
-from ._matrix_completion_entries import read_entries, refuse_duplicates
+from ._matrix_completion_entries import read_entries, refuse_duplicates, refuse_formats
 from ._matrix_completion_fit import (
     Reporter,
     Units,
     canonical,
     certificate,
     fit_threads,
+    hold_out,
     measure_units,
     noise_deviation,
     prepare,
@@ -33,6 +35,9 @@ from ._matrix_completion_fit import (
 from ._matrix_completion_parameters import MODEL_CONSTRAINTS
 from ._matrix_completion_prediction import EntryPredictionMixin
 from ._matrix_completion_update import correct_columns
+
+# Private attributes of a fit.
+PRIVATE = ("_pattern", "_fitted_bias", "_fitted_penalty")
 
 
 class MatrixCompletion(
@@ -75,13 +80,13 @@ class MatrixCompletion(
     bias : {"both", "row", "column", "global", "none"}, default="both"
         Which biases join the product of the factors. All but "none" take the observed mean out.
     scale : {"columns"} or None, default=None
-        "columns" divides each column by its observed standard deviation and undoes it in the
-        output: for tables whose columns have unlike units.
+        "columns" takes the observed mean of each column out, divides it by its observed standard
+        deviation, and undoes both in the output: for tables whose columns have unlike units.
     solver : {"auto", "pcg", "cholesky", "sketch"}, default="auto"
         How a half step solves its regressions: conjugate gradients preconditioned by the shared
         Gram matrix, exact Cholesky factors (cost quadratic in the rank), or the sketched QR
-        factors of the paper, kept as its reference form. "auto" takes "cholesky" up to 8
-        factors and "pcg" beyond.
+        factors of the paper, kept as its reference form. "auto" is "pcg", but
+        "cholesky" for up to 8 factors with alpha below 1e-3.
     inner_tol : float or "auto", default="auto"
         Factor by which a half step reduces its preconditioned residual. "auto" is 0.1, and 0.01
         while the penalty is below 1e-3, where the fit hangs on it.
@@ -145,9 +150,9 @@ class MatrixCompletion(
         Weighted mean of the observed values; 0 if bias="none".
     unit_ : float
         Root mean square of the observed values less `offset_`: the unit of the penalty.
-    scale_ : array of shape (n_features,) or None
-        Standard deviations that columns were divided by; the other attributes are those of the
-        divided data.
+    center_, scale_ : array of shape (n_features,) or None
+        Means and standard deviations of the columns, if ``scale="columns"``; the other attributes
+        are those of the standardised data.
     n_components_ : int
         Number of factors.
     singular_values_ : array of shape (n_components,)
@@ -156,6 +161,7 @@ class MatrixCompletion(
         The penalty in units of the data.
     noise_std_ : float
         Standard deviation of the residuals, corrected for the degrees of freedom of the factors.
+        Weights count as repetitions.
     n_iter_ : int
         Number of epochs.
     converged_ : bool
@@ -171,7 +177,8 @@ class MatrixCompletion(
     rank_path_ : list of tuple (int, float)
         For a chosen rank: each rank visited, with its held-out error or sign-flip ratio.
     duality_gap_ : float or None
-        For penalty="constant": bound on (f - f*) / f, with biases held fixed.
+        For penalty="constant" without held-out entries: bound on (f - f*) / f, with biases held
+        fixed.
     clip_range_ : tuple or None
         Bounds of predicted values.
     n_observed_ : int
@@ -312,8 +319,8 @@ class MatrixCompletion(
         y : None
             Ignored.
         entry_weight : array-like or sparse matrix of the shape of X, default=None
-            Non-negative weights of the observed entries. Weight 0 makes an entry a hole;
-            weight 2 counts it twice. For sparse X it must store the same places.
+            Non-negative weights of the observed entries. The fit ignores entries of weight 0 and
+            counts those of weight 2 twice. For sparse X it must store the same places.
 
         Returns
         -------
@@ -338,6 +345,11 @@ class MatrixCompletion(
     def _fit(self, X, entry_weight, reporter=None):
         """Fit, telling callbacks about the estimator itself or about the one it serves."""
         queries.check_clip(self.clip)
+        with all_or_nothing(self, PRIVATE):
+            self._fit_entries(X, entry_weight, reporter)
+
+    def _fit_entries(self, X, entry_weight, reporter):
+        """Fit to validated entries, and keep what was found."""
         be = get_backend(self.backend, X)
         X, entries = self._read(be, X, entry_weight, reset=True)
         if not entries.values.shape[0]:
@@ -351,8 +363,7 @@ class MatrixCompletion(
         normalised = units.normalise(entries)
         train, held = normalised, None
         if self.validation_fraction > 0:
-            chosen = rng.uniform(size=entries.values.shape[0]) < self.validation_fraction
-            chosen = be.unload(chosen)
+            chosen = be.unload(hold_out(entries.values.shape[0], self.validation_fraction, rng))
             train, held = normalised.keep(~chosen), normalised.keep(chosen).load(be)
         facts = self._describe_data(entries, X)
         with fit_threads(be, self.n_jobs) as pool:
@@ -375,7 +386,7 @@ class MatrixCompletion(
             self.rank_path_ = start.rank_path
             self._keep(self._describe_epochs(be, result))
             self.duality_gap_ = None
-            if self.penalty == "constant":
+            if self.penalty == "constant" and held is None:
                 ridge = self.alpha * penalty_unit
                 self.duality_gap_, short = certificate(start.problem, U, V, values, ridge, rng)
                 queries.warn_if_short(self, short)
@@ -387,12 +398,15 @@ class MatrixCompletion(
 
     def _read(self, be, X, entry_weight=None, *, reset):
         """Validate X and read its observed entries, both at X's home."""
+        refuse_formats(X)
         refuse_duplicates(X)
         X = validate_data(
             self,
             X,
             accept_sparse="csr",
-            dtype=be.float_dtypes if self.dtype is None else getattr(be.home, self.dtype),
+            dtype=be.float_dtypes
+            if self.dtype is None
+            else getattr(be.home, np.dtype(self.dtype).name),
             order="C",
             ensure_all_finite="allow-nan",
             reset=reset,
@@ -425,8 +439,12 @@ class MatrixCompletion(
             "n_components_": k,
             "offset_": units.offset,
             "unit_": units.unit,
+            "center_": units.center,
             "scale_": units.scale,
             "alpha_": self.alpha * penalty_unit * units.unit,
+            # what set_params may change later without changing the model that was fitted
+            "_fitted_bias": self.bias,
+            "_fitted_penalty": self.penalty,
         }
 
     @staticmethod
@@ -454,20 +472,26 @@ class MatrixCompletion(
         """Augmented factors of rows given by normalised entries, and those of the columns."""
         V = be.xp.astype(self._augmented_columns(be), entries.values.dtype)
         ridge = self.alpha_ / self.unit_
-        row_bias = self.bias in ("row", "both")
-        U = fold_in(be, entries, V, alpha=ridge, penalty=self.penalty, row_bias=row_bias, pool=pool)
+        row_bias = self._fitted_bias in ("row", "both")
+        penalty = self._fitted_penalty
+        U = fold_in(be, entries, V, alpha=ridge, penalty=penalty, row_bias=row_bias, pool=pool)
         return U, V
 
     def _units(self):
         """Units of the fitted model."""
-        return Units(self.offset_, self.unit_, self.scale_)
+        return Units(self.offset_, self.unit_, self.center_, self.scale_)
 
-    def _fold(self, X, method):
+    def _fold(self, X, method, entry_weight=None):
         """Back end, validated X, its entries, and the factors and biases of its rows."""
-        be = get_backend(self.backend, X)
-        X, entries = self._read(be, X, reset=False)
-        be.check_home(self, "components_", method)
+        be, X, entries = self._open(X, method, entry_weight)
         return be, X, entries, *self._fold_entries(be, entries)
+
+    def _open(self, X, method, entry_weight=None):
+        """Back end, validated X and its entries, for a method of the fitted estimator."""
+        be = get_backend(self.backend, X)
+        X, entries = self._read(be, X, entry_weight, reset=False)
+        be.check_home(self, "components_", method)
+        return be, X, entries
 
     def _fold_entries(self, be, entries):
         """Factors and biases of rows, both at X's home, from their entries there."""
@@ -567,7 +591,7 @@ class MatrixCompletion(
 
     def _with_indicator(self, X, result):
         """The result with the columns of the missing indicator, if there are any."""
-        if not self.add_indicator:
+        if self.indicator_ is None:
             return result
         return np.hstack([result, self.indicator_.transform(X).astype(result.dtype)])
 
@@ -594,11 +618,11 @@ class MatrixCompletion(
             names = np.asarray(factors, dtype=object)
         else:
             extra = names
-        if not self.add_indicator:
+        if self.indicator_ is None:
             return names
         return np.concatenate([names, self.indicator_.get_feature_names_out(extra)])
 
-    def update_rows(self, X_rows, indices):
+    def update_rows(self, X_rows, indices, *, entry_weight=None):
         """Solve again for some rows on the fitted columns, or append new ones.
 
         Parameters
@@ -608,6 +632,8 @@ class MatrixCompletion(
         indices : array-like of int of shape (n,)
             Where they stand. Positions from the number of rows on append, and must continue
             it without a gap.
+        entry_weight : array-like or sparse matrix of the shape of X_rows, default=None
+            Weights, as in `fit`.
 
         Returns
         -------
@@ -616,22 +642,25 @@ class MatrixCompletion(
         """
         check_is_fitted(self)
         known = queries.known_pattern(self, "update_rows")
-        be, _, entries, factors, row_bias = self._fold(X_rows, "update_rows")
+        be, _, entries, factors, row_bias = self._fold(X_rows, "update_rows", entry_weight)
         places = queries.check_row_positions(indices, factors.shape[0], self.embedding_.shape[0])
         source = queries.merge_positions(self.embedding_.shape[0], places)
         xp = be.home
         order = xp.asarray(source, device=be.home_device)
+        dtype = self.embedding_.dtype
+        factors, row_bias = xp.astype(factors, dtype), xp.astype(row_bias, dtype)
         joined = xp.concat([self.embedding_, factors]), xp.concat([self.row_bias_, row_bias])
         self.embedding_, self.row_bias_ = (xp.take(a, order, axis=0) for a in joined)
         self._replace_pattern(queries.merge_patterns(known, queries.pattern(entries), source))
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X, y=None, *, entry_weight=None):
         """Append rows, and correct the columns that they touch.
 
         The new rows are folded in; then each touched column minimises a quadratic model of
-        the old objective plus the new data. It is a correction step and not a refit: after
+        the old objective plus the new data. It is a correction step and not a refit: the old
+        rows keep their factors, and `noise_std_` and the histories stay those of the fit. After
         many new rows, fit again with ``warm_start=True``. Without an earlier fit it is `fit`.
 
         Parameters
@@ -640,6 +669,8 @@ class MatrixCompletion(
             The new rows.
         y : None
             Ignored.
+        entry_weight : array-like or sparse matrix of the shape of X, default=None
+            Weights, as in `fit`.
 
         Returns
         -------
@@ -647,12 +678,15 @@ class MatrixCompletion(
             The updated estimator.
         """
         if not hasattr(self, "components_"):
-            self._fit(X, None)
+            self._fit(X, entry_weight)
             return self
         known = queries.known_pattern(self, "partial_fit")
-        be, _, entries, _, _ = self._fold(X, "partial_fit")
+        be, _, entries = self._open(X, "partial_fit", entry_weight)
+        normalised = self._units().normalise(entries).cast(self.components_.dtype)
         with thread_pool(be, self.n_jobs) as pool:
-            correct_columns(self, be, self._units().normalise(entries).load(be), pool)
+            correct_columns(self, be, normalised.load(be), pool)
+        # A certificate of the old rows says nothing about the new ones.
+        self.duality_gap_ = None
         self._replace_pattern(queries.stack_patterns(known, queries.pattern(entries)))
         return self
 

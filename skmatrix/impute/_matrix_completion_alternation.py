@@ -84,7 +84,7 @@ class Problem:
     @property
     def method(self):
         """What the solver comes to at this number of factors."""
-        return resolve_solver(self.solver, self.n_components)
+        return method_of(self.solver, self.n_components)
 
     def resized(self, n_components):
         """The same problem with another number of factors."""
@@ -122,11 +122,21 @@ class Epoch:
     steps: tuple
 
 
-def resolve_solver(solver, n_components):
-    """What "auto" comes to: exact Gram matrices pay up to about 8 factors."""
+def method_of(solver, n_components):
+    """The method of a resolved solver: exact Gram matrices for up to 8 factors."""
     if solver != "auto":
         return solver
     return "cholesky" if n_components <= 8 else "pcg"
+
+
+def resolve_solver(solver, alpha):
+    """What "auto" comes to.
+
+    With a ridge "pcg" is the fastest at every rank. With hardly any the fit hangs on the
+    accuracy of its half steps, and few factors cost little to solve for exactly: "auto" stays,
+    and :attr:`Problem.method` decides by their number.
+    """
+    return "pcg" if solver == "auto" and alpha >= _SMALL_RIDGE else solver
 
 
 def make_problem(
@@ -254,7 +264,7 @@ def _half(problem, unknown, fixed, alpha, *, rows):
     n_free = k + int(be.xp.sum(side.free[k:]))
     solved, loss, steps = call_half_step(
         be, side, unknown, fixed, alpha * side.penalty, curvature, tol, problem.pool,
-        method=problem.method,
+        method=problem.method if n_free else "pcg",
         direct_from=_SKETCH_FROM * n_free if problem.method == "sketch" else 0,
         inner_max_iter=problem.inner_max_iter,
     )  # fmt: skip

@@ -57,6 +57,13 @@ class Entries:
         """The same places and weights with other values."""
         return Entries(self.shape, self.indptr, self.indices, values, self.weights)
 
+    def cast(self, dtype):
+        """The entries with values and weights of another dtype."""
+        values, weights = (
+            self.xp.astype(a, dtype, copy=False) for a in (self.values, self.weights)
+        )
+        return replace(self, values=values, weights=weights)
+
     def transposed(self):
         """The entries of the transposed matrix, again by rows."""
         n_rows, n_columns = self.shape
@@ -101,6 +108,15 @@ class Entries:
 
         arrays = (to_numpy(a) for a in (self.values, self.indices, self.indptr))
         return sp.csr_array(tuple(arrays), shape=self.shape)
+
+
+def refuse_formats(X):
+    """Raise for sparse formats that do not keep what is stored apart from what is not."""
+    if sp.issparse(X) and X.format in ("bsr", "dia"):
+        raise TypeError(
+            f"X is sparse in the format {X.format!r}, which fills blocks or diagonals up with"
+            " zeros: observed zeros cannot be told from holes. Pass it as csr, csc or coo."
+        )
 
 
 def refuse_duplicates(X, name="X"):
@@ -158,7 +174,7 @@ def read_entries(be, X, entry_weight=None):
 def _read_dense(xp, X):
     """Entries of an array with NaN at the holes."""
     mask = ~xp.isnan(X)
-    counts = xp.sum(xp.astype(mask, xp.int64), axis=1)
+    counts = xp.count_nonzero(mask, axis=1)
     bounds = xp.concat([xp.zeros_like(counts[:1]), xp.cumulative_sum(counts)])
     kind = _index_dtype(xp, int(bounds[-1]), X.shape)
     columns = xp.nonzero(mask)[1]

@@ -20,6 +20,7 @@ from ._matrix_completion_alternation import (
     make_problem,
     may_stop,
     random_factors,
+    resolve_solver,
     ridge_of_epoch,
     run_epoch,
     squared_error,
@@ -50,19 +51,22 @@ class Units:
         Weighted mean of the observed values, 0 if the model has none.
     unit : float
         Root mean square of what is left, 1 if nothing is.
-    scale : array of shape (n_columns,) or None
-        Standard deviation of each column, divided out first.
+    center, scale : array of shape (n_columns,) or None
+        Mean and standard deviation of each column, taken out first.
     """
 
     offset: float
     unit: float
+    center: Any
     scale: Any
 
     def normalise(self, entries):
         """Entries in these units; the scale must be where the entries are."""
         values = entries.values
         if self.scale is not None:
-            values = values / entries.xp.take(self.scale, entries.indices)
+            center, scale = (entries.xp.astype(a, values.dtype) for a in (self.center, self.scale))
+            values = values - entries.xp.take(center, entries.indices)
+            values = values / entries.xp.take(scale, entries.indices)
         return entries.with_values((values - self.offset) / self.unit)
 
 
@@ -82,8 +86,8 @@ def measure_units(add, largest, *, bias, scale):
     units : Units
         Mean, root mean square and scale of the columns.
     """
-    column_scale = _column_deviation(add, largest) if scale == "columns" else None
-    raw = Units(0.0, 1.0, column_scale)
+    columns = _column_moments(add, largest) if scale == "columns" else (None, None)
+    raw = Units(0.0, 1.0, *columns)
     mass = add(lambda e: e.total(e.xp.ones_like(e.values)))
 
     def size(units):
@@ -94,14 +98,14 @@ def measure_units(add, largest, *, bias, scale):
     offset = 0.0
     if bias != "none":
         offset = bound * (add(lambda e: e.total(raw.normalise(e).values / bound)) / mass)
-    centred = Units(offset, 1.0, column_scale)
+    centred = Units(offset, 1.0, *columns)
     bound = size(centred)
     # What is left of equal values is the rounding error of their mean.
     eps = largest(lambda e: float(e.xp.finfo(e.values.dtype).eps))
     if bound <= 4 * eps * abs(offset):
         return centred
     squares = add(lambda e: e.total((centred.normalise(e).values / bound) ** 2))
-    return Units(offset, bound * float(np.sqrt(squares / mass)) or 1.0, column_scale)
+    return Units(offset, bound * float(np.sqrt(squares / mass)) or 1.0, *columns)
 
 
 def _largest(values):
@@ -110,8 +114,11 @@ def _largest(values):
     return float(xp.max(xp.abs(values))) if values.shape[0] else 0.0
 
 
-def _column_deviation(add, largest):
-    """Observed standard deviation of each column, 1 where it is 0 or nothing is observed."""
+def _column_moments(add, largest):
+    """Observed mean and standard deviation of each column.
+
+    0 and 1 where nothing is observed; the deviation is 1 where it is 0.
+    """
 
     def by_column(f):
         """Sums of f(values) over the entries of each column."""
@@ -134,7 +141,7 @@ def _column_deviation(add, largest):
     )
     deviation = xp.sqrt(squares / safe)
     tiny = 4 * float(xp.finfo(mass.dtype).eps) * xp.abs(mean)
-    return xp.where(deviation > tiny, bound * deviation, xp.ones_like(deviation))
+    return bound * mean, xp.where(deviation > tiny, bound * deviation, xp.ones_like(deviation))
 
 
 @contextmanager
@@ -187,6 +194,25 @@ def fit_threads(be, n_jobs):
             yield pool
 
 
+def hold_out(n, fraction, rng):
+    """A mask that holds a share of n entries out, at least one of them.
+
+    Raises
+    ------
+    ValueError
+        If nothing would be left to fit.
+    """
+    n_held = max(1, round(fraction * n))
+    if n_held >= n:
+        raise ValueError(
+            f"validation_fraction={fraction} leaves none of the {n} observed entries to fit. Lower"
+            " it, or pass more entries."
+        )
+    mask = np.zeros(n, dtype=bool)
+    mask[rng.permutation(n)[:n_held]] = True
+    return mask
+
+
 @dataclass
 class Start:
     """Where the epochs start from: the problem, the factors, and the penalty's unit."""
@@ -196,6 +222,7 @@ class Start:
     V: Any
     penalty_unit: float
     rank_path: list
+    warm: bool
 
 
 def prepare(estimator, be, entries, units, rng, pool):
@@ -224,7 +251,7 @@ def prepare(estimator, be, entries, units, rng, pool):
     settings = {
         "penalty": estimator.penalty,
         "bias": estimator.bias,
-        "solver": estimator.solver,
+        "solver": resolve_solver(estimator.solver, estimator.alpha),
         "inner_tol": estimator.inner_tol,
         "inner_max_iter": estimator.inner_max_iter,
         "pool": pool,
@@ -247,29 +274,31 @@ def prepare(estimator, be, entries, units, rng, pool):
         else:
             chosen, factors, path = rank_by_sign_flips(be, entries, along, rng)
     k = min(chosen, *entries.shape)
+    warm = estimator.warm_start and getattr(estimator, "n_components_", None) == k
     settings["random_state"] = rng
     problem = make_problem(be, entries, n_components=k, **settings)
-    if factors is None or estimator.init != "random":
+    if warm:
+        factors = _earlier_factors(estimator, problem, units, ridge)
+    elif factors is None or estimator.init != "random":
         factors = _starting_factors(estimator, problem, units, ridge, rng, vanishing)
     U, V = factors
-    return Start(problem, U, V, unit, path)
+    return Start(problem, U, V, unit, path, warm)
 
 
 def _penalty_unit(be, entries, settings, rng):
     """What alpha counts in: 1, or the norm of the data less their average biases."""
     if settings["penalty"] == "count":
         return 1.0
-    problem = make_problem(be, entries, n_components=0, **settings)
+    # no half step is taken, so no sketch is needed
+    problem = make_problem(be, entries, n_components=0, **(settings | {"solver": "pcg"}))
     weighted, _ = residual_matrix(problem, *start_without_factors(problem, 0.0))
     return spectral_norm(weighted, rng) or 1.0
 
 
 def _starting_factors(estimator, problem, units, ridge, rng, vanishing):
-    """Augmented factors of an earlier fit, of the user, of the spectrum, or random ones."""
+    """Augmented factors of the user, of the spectrum, or random ones."""
     be, k = problem.be, problem.n_components
     b, c = starting_biases(problem, ridge)
-    if estimator.warm_start and getattr(estimator, "n_components_", None) == k:
-        return _earlier_factors(estimator, problem, units, b, c)
     shapes = (problem.rows.mass.shape[0], k), (problem.columns.mass.shape[0], k)
     if isinstance(estimator.init, tuple):
         given = [np.asarray(to_numpy(a), dtype=np.float64) for a in estimator.init]
@@ -296,9 +325,15 @@ def _starting_factors(estimator, problem, units, ridge, rng, vanishing):
     return augment(be, loaded[0], b, 0), augment(be, loaded[1], c, 1)
 
 
-def _earlier_factors(estimator, problem, units, b, c):
-    """The factors of the last fit in the new units; new rows and columns start at 0."""
+def _earlier_factors(estimator, problem, units, ridge):
+    """The factors of the last fit in the new units; new rows and columns start at 0.
+
+    Biases that the model no longer has start, and stay, at 0.
+    """
     be, root = problem.be, np.sqrt(units.unit)
+    b, c = starting_biases(problem, ridge)
+    n_components = problem.n_components
+    biased = (float(problem.rows.free[n_components]), float(problem.columns.free[n_components + 1]))
     earlier = (
         (estimator.embedding_, estimator.row_bias_, b),
         (estimator.components_.T, estimator.column_bias_, c),
@@ -314,7 +349,7 @@ def _earlier_factors(estimator, problem, units, b, c):
         kept = min(n, factors.shape[0])
         joined = np.zeros((n, factors.shape[1]))
         joined[:kept] = factors[:kept]
-        fresh = np.concatenate([bias[:kept], fresh[kept:]])
+        fresh = biased[k] * np.concatenate([bias[:kept], fresh[kept:]])
         joined, fresh = (be.xp.astype(be.load(a), start.dtype) for a in (joined, fresh))
         sides.append(augment(be, joined, fresh, k))
     return tuple(sides)
@@ -378,7 +413,8 @@ def run_epochs(estimator, reporter, start, units, held, state):
     """
     problem, U, V = start.problem, start.U, start.V
     alpha, unit = estimator.alpha, start.penalty_unit
-    continuation = continues(estimator)
+    # Earlier factors have been through it.
+    continuation = continues(estimator) and not start.warm
     entries = problem.rows.entries
     energy = entries.total(entries.values * entries.values)
     eps = float(problem.be.xp.finfo(U.dtype).eps)
@@ -406,7 +442,7 @@ def run_epochs(estimator, reporter, start, units, held, state):
         )
         if held is not None:
             error = held.values - sampled_dot(problem.be.xp, U, V, held.rows, held.indices)
-            weight = max(float(problem.be.xp.sum(held.mass())), 1.0)
+            weight = float(problem.be.xp.sum(held.mass()))
             validation.append(units.unit * float(np.sqrt(held.total(error * error) / weight)))
             if validation[-1] < best[0]:
                 best = (validation[-1], U, V)
@@ -436,9 +472,9 @@ def relative_decrease(previous, objective, epoch, alpha):
     return max(previous - objective, 0.0) / previous if previous > 0 else 0.0
 
 
-def freedom_left(n_observed, k, shape):
-    """Degrees of freedom that the factors leave to the noise."""
-    return n_observed - min(k * sum(shape), 0.9 * n_observed)
+def freedom_left(mass, k, shape):
+    """Degrees of freedom that the factors leave to the noise; weights count as repetitions."""
+    return mass - min(k * sum(shape), 0.9 * mass)
 
 
 def canonical(be, U, V, k):
@@ -473,8 +509,9 @@ def singular_values(be, U, V, k):
 
 def noise_deviation(be, entries, U, V, k, pool):
     """Residual standard deviation, corrected for the degrees of freedom of the factors."""
-    freedom = freedom_left(entries.values.shape[0], k, entries.shape)
-    return float(np.sqrt(squared_error(be, entries, U, V, pool) / freedom))
+    mass = float(be.xp.sum(entries.mass(), dtype=be.xp.float64))
+    error = squared_error(be, entries, U, V, pool)
+    return float(np.sqrt(error / freedom_left(mass, k, entries.shape)))
 
 
 def certificate(problem, U, V, values, ridge, rng):
@@ -482,5 +519,5 @@ def certificate(problem, U, V, values, ridge, rng):
     values = to_numpy(values)
     gap, norm = duality_gap(problem, U, V, values, ridge, rng)
     # Factors that have vanished are spare ones: the residual is large for another reason.
-    full = bool(np.all(values > 1e-3 * values.max(initial=0.0)))
+    full = values.size > 0 and bool(np.all(values > 1e-3 * values.max(initial=0.0)))
     return gap, full and norm > ridge * (1 + 1e-3)

@@ -2,8 +2,10 @@
 
 from numbers import Integral, Real
 
+import numpy as np
+
 from .._backend import CONSTRAINT
-from .._sklearn import Interval, StrOptions
+from .._sklearn import Interval, Options, StrOptions
 
 # Parameters of the model and its solver, shared with the long-format regressor.
 MODEL_CONSTRAINTS = {
@@ -21,11 +23,11 @@ MODEL_CONSTRAINTS = {
     "tol": [Interval(Real, 0, None, closed="left")],
     "continuation": ["boolean", StrOptions({"auto"})],
     "init": [StrOptions({"random", "svd"}), tuple],
-    "clip": [None, tuple, StrOptions({"observed"})],
+    "clip": [None, tuple, list, StrOptions({"observed"})],
     "validation_fraction": [Interval(Real, 0, 1, closed="left")],
     "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
     "n_jobs": [None, Integral],
-    "dtype": [None, StrOptions({"float32", "float64"})],
+    "dtype": [None, StrOptions({"float32", "float64"}), Options(type, {np.float32, np.float64})],
     "random_state": ["random_state"],
     "verbose": ["verbose"],
     "backend": CONSTRAINT,

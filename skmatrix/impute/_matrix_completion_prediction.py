@@ -35,6 +35,7 @@ class EntryPredictionMixin:
         row_bias_: Any
         column_bias_: Any
         offset_: float
+        center_: Any
         scale_: Any
         clip_range_: Any
         _pattern: Any
@@ -48,7 +49,10 @@ class EntryPredictionMixin:
         columns = be.load(self.components_, self.column_bias_)
         components, column_bias = (be.xp.astype(a, factors.dtype) for a in columns)
         fit = factors @ components + row_bias[:, None] + (column_bias + self.offset_)
-        return fit if self.scale_ is None else fit * be.load(self.scale_)
+        if self.scale_ is None:
+            return fit
+        center, scale = (be.xp.astype(a, fit.dtype) for a in be.load(self.center_, self.scale_))
+        return fit * scale + center
 
     @available_if(_gives_factors)
     def inverse_transform(self, X):
@@ -63,7 +67,7 @@ class EntryPredictionMixin:
         Returns
         -------
         X_original : array of shape (n_samples, n_features)
-            The low-rank fit.
+            The low-rank fit, within `clip`.
         """
         check_is_fitted(self)
         be = get_backend(self.backend, X)
@@ -73,8 +77,9 @@ class EntryPredictionMixin:
                 f"X has {X.shape[1]} columns but must have one for each of the"
                 f" {self.n_components_} components."
             )
-        zeros = be.home.zeros_like(X[:, 0]) if X.shape[1] else be.home.sum(X, axis=1)
-        return be.unload(self._low_rank(be, X, zeros))
+        be.check_home(self, "components_", "inverse_transform")
+        no_bias = be.home.zeros(X.shape[0], dtype=X.dtype, device=be.home_device)
+        return queries.clipped(be.unload(self._low_rank(be, X, no_bias)), self.clip_range_)
 
     def reconstruct(self, X=None):
         """Low-rank fit of every entry, observed ones included.
@@ -120,7 +125,8 @@ class EntryPredictionMixin:
         std : array of shape (n,)
             Only if `return_std`: ``noise_std_ * sqrt(1 + v_j^T (G_i + ridge_i I)^-1 v_j)`` times
             the scale of the column, the deviation of a new observation given the column
-            factors. Their own uncertainty is not in it.
+            factors. Their own uncertainty is not in it. For a row without observed entries the
+            factors of the training rows stand in for its own.
 
         Raises
         ------
@@ -178,8 +184,15 @@ class EntryPredictionMixin:
             be, _, entries, factors, row_bias = self._fold(X, "top_k")
         n = factors.shape[0]
         rows = np.arange(n) if rows is None else queries.check_places(rows, n, "rows")
-        if not 1 <= k <= self.n_features_in_:
-            raise ValueError(f"k={k} must be in [1, {self.n_features_in_}], the number of columns.")
+        if (
+            isinstance(k, bool)
+            or not isinstance(k, (int, np.integer))
+            or not 1 <= k <= self.n_features_in_
+        ):
+            raise ValueError(
+                f"k must be an integer in [1, {self.n_features_in_}], the number of columns. Got"
+                f" {k!r}."
+            )
         known = None
         if exclude_observed and entries is None:
             known = queries.known_pattern(self, "exclude_observed=True")

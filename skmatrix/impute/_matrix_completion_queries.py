@@ -24,8 +24,9 @@ def pattern(entries):
 
     Without weights one byte per entry stands for 1.
     """
-    indices, indptr = to_numpy(entries.indices), to_numpy(entries.indptr)
-    weights = to_numpy(entries.weights)
+    # copies: the arrays may be the user's own
+    indices, indptr = (np.array(to_numpy(a)) for a in (entries.indices, entries.indptr))
+    weights = np.array(to_numpy(entries.weights))
     data = weights if weights.shape[0] else np.ones(indices.shape[0], dtype=np.int8)
     return sp.csr_array((data, indices, indptr), shape=entries.shape)
 
@@ -101,7 +102,7 @@ def refuse_huge(shape, what):
 
 def check_clip(clip):
     """Refuse bounds that are no pair of ascending numbers."""
-    if not isinstance(clip, tuple):
+    if clip is None or isinstance(clip, str):
         return
     numbers = len(clip) == 2 and all(isinstance(bound, Real) for bound in clip)
     if not numbers or not clip[0] < clip[1]:
@@ -110,8 +111,10 @@ def check_clip(clip):
 
 def clip_range(clip, entries, X):
     """Bounds of filled values: a pair of numbers, or of one number per column, or None."""
-    if clip is None or isinstance(clip, tuple):
-        return clip
+    if clip is None:
+        return None
+    if not isinstance(clip, str):
+        return tuple(clip)
     if sp.issparse(X):
         return float(entries.values.min()), float(entries.values.max())
     return _observed_range(entries)
@@ -151,7 +154,9 @@ def values_at(estimator, be, factors, row_bias, rows, cols):
     values = sampled_dot(be.xp, factors, components.T, i, j)
     values = values + be.xp.take(row_bias, i) + be.xp.take(column_bias, j) + estimator.offset_
     if estimator.scale_ is not None:
-        values = values * be.xp.take(be.load(estimator.scale_), j)
+        moments = be.load(estimator.center_, estimator.scale_)
+        center, scale = (be.xp.astype(be.xp.take(a, j), values.dtype) for a in moments)
+        values = values * scale + center
     return be.unload(values)
 
 
@@ -159,29 +164,44 @@ def deviations_at(estimator, known, rows, cols):
     """Standard deviations at places, given the column factors; `known` is a pattern."""
     V = to_numpy(estimator.components_).T.astype(np.float64) / np.sqrt(estimator.unit_)
     ridge = estimator.alpha_ / estimator.unit_
-    if estimator.bias in ("row", "both"):
+    noise = estimator.noise_std_ / estimator.unit_
+    if estimator._fitted_bias in ("row", "both"):
         V = np.hstack([V, np.ones((V.shape[0], 1))])
-    variance = np.zeros(rows.shape[0])
+    variance, prior = np.zeros(rows.shape[0]), _row_spread(estimator)
     order = np.argsort(rows, kind="stable")
     bounds = np.append(np.flatnonzero(np.diff(rows[order], prepend=-1)), rows.shape[0])
     for begin, end in pairwise(bounds):
         places = order[begin:end]
+        asked = V[cols[places]]
         i = rows[places[0]]
         entries = slice(known.indptr[i], known.indptr[i + 1])
+        if entries.start == entries.stop:
+            # nothing is known of the row: it is one of the training rows
+            variance[places] = np.einsum("ij,jk,ik->i", asked, prior, asked)
+            continue
         seen, weight = V[known.indices[entries]], known.data[entries].astype(np.float64)
-        penalty = ridge * (weight.sum() if estimator.penalty == "count" else 1.0)
+        penalty = ridge * (weight.sum() if estimator._fitted_penalty == "count" else 1.0)
         gram = (seen.T * weight) @ seen
         # Without a ridge the directions that the row has not seen would be infinite.
         penalty = max(penalty, gram.shape[0] * np.finfo(np.float64).eps * np.trace(gram))
         if penalty == 0:
             continue
         factor = cho_factor(gram + penalty * np.eye(gram.shape[0]), lower=True)
-        asked = V[cols[places]]
-        variance[places] = np.einsum("ij,ji->i", asked, cho_solve(factor, asked.T))
-    std = estimator.noise_std_ * np.sqrt(1 + variance)
+        inverse = cho_solve(factor, asked.T)
+        variance[places] = noise**2 * np.einsum("ij,ji->i", asked, inverse)
+    std = estimator.unit_ * np.sqrt(noise**2 + variance)
     if estimator.scale_ is not None:
         std = std * to_numpy(estimator.scale_)[cols]
     return std.astype(to_numpy(estimator.components_).dtype, copy=False)
+
+
+def _row_spread(estimator):
+    """Second moments of the training rows' factors and biases, in normalised units."""
+    rows = to_numpy(estimator.embedding_).astype(np.float64) / np.sqrt(estimator.unit_)
+    if estimator._fitted_bias in ("row", "both"):
+        bias = to_numpy(estimator.row_bias_).astype(np.float64) / estimator.unit_
+        rows = np.hstack([rows, bias[:, None]])
+    return rows.T @ rows / rows.shape[0]
 
 
 def top_columns(estimator, be, factors, row_bias, rows, k, known):

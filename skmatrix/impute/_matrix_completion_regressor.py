@@ -47,8 +47,8 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
     solver : {"auto", "pcg", "cholesky", "sketch"}, default="auto"
         How a half step solves its regressions: conjugate gradients preconditioned by the shared
         Gram matrix, exact Cholesky factors (cost quadratic in the rank), or the sketched QR
-        factors of the paper, kept as its reference form. "auto" takes "cholesky" up to 8
-        factors and "pcg" beyond.
+        factors of the paper, kept as its reference form. "auto" is "pcg", but
+        "cholesky" for up to 8 factors with alpha below 1e-3.
     inner_tol : float or "auto", default="auto"
         Factor by which a half step reduces its preconditioned residual. "auto" is 0.1, and 0.01
         while the penalty is below 1e-3, where the fit hangs on it.
@@ -277,7 +277,7 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
             the offset and its bias.
         return_std : bool, default=False
             Whether to give standard deviations too, as :meth:`MatrixCompletion.predict_entries`
-            does. Pairs with an unknown identifier get those of a row without observed entries.
+            does. Pairs with an unknown identifier get the spread of all values.
 
         Returns
         -------
@@ -298,7 +298,7 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         if not return_std:
             values[known] = model.predict_entries(*pairs)
             return values
-        std = np.full_like(values, model.noise_std_)
+        std = np.full_like(values, model.unit_)
         values[known], std[known] = model.predict_entries(*pairs, return_std=True)
         return values, std
 

@@ -4,7 +4,7 @@ import array_api_compat
 import numpy as np
 
 from ._matrix_completion_alternation import augment, rotate
-from ._matrix_completion_fit import canonical
+from ._matrix_completion_fit import canonical, singular_values
 from ._matrix_completion_kernels import (
     gram_product,
     lockstep_conjugate_gradients,
@@ -53,8 +53,11 @@ def correct_columns(estimator, be, entries, pool):
     components, column_bias = be.unload((V[:, :k] * root).T, V[:, k + 1] * unit)
     estimator.components_ = be.home.asarray(components, copy=True)
     estimator.column_bias_ = be.home.asarray(column_bias, copy=True)
-    U_new, _ = estimator._solve_rows(be, entries, pool)
-    rows = estimator._in_data_units(be, xp.concat([U_old, U_new]))
+    U_new, V = estimator._solve_rows(be, entries, pool)
+    U = xp.concat([U_old, U_new])
+    values = singular_values(be, U, V, k)
+    estimator.singular_values_ = be.unload(values * unit)
+    rows = estimator._in_data_units(be, U)
     estimator.embedding_, estimator.row_bias_ = rows
 
 
@@ -62,11 +65,11 @@ def _column_step(be, columns, U, V, old_mass, curvature, estimator):
     """Step dv of the equation above for all columns; 0 for those without new entries."""
     xp, k = be.xp, estimator.n_components_
     alpha = estimator.alpha_ / estimator.unit_
-    biased = float(estimator.bias in ("column", "both"))
+    biased = float(estimator._fitted_bias in ("column", "both"))
     device = array_api_compat.device(V)
     free = xp.asarray([1.0] * k + [0.0, biased], dtype=V.dtype, device=device)
     new_mass = columns.mass()
-    if estimator.penalty == "count":
+    if estimator._fitted_penalty == "count":
         penalty, added = alpha * (old_mass + new_mass), alpha * new_mass
     else:
         penalty, added = alpha * xp.ones_like(old_mass), xp.zeros_like(old_mass)

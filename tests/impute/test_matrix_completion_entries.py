@@ -67,8 +67,14 @@ def test_deviations_equal_the_dense_formula(weighted, bias, penalty):
     for i, j, deviation in zip(rows, columns, std, strict=True):
         mass = W[i].sum() if penalty == "count" else 1.0
         G = (V.T * W[i]) @ V + 0.2 * mass * (model.alpha_ / model.unit_ / 0.2) * np.eye(V.shape[1])
-        variance = V[j] @ np.linalg.solve(G, V[j]) if mass else 0.0
-        expected = model.scale_[j] * model.noise_std_ * np.sqrt(1 + variance)
+        if W[i].any():
+            variance = model.noise_std_**2 * (V[j] @ np.linalg.solve(G, V[j]))
+        else:
+            # Nothing is known of the row: it is one of the training rows.
+            fit = V[j, :3] @ model.embedding_.T / np.sqrt(model.unit_)
+            fit = fit + (model.row_bias_ / model.unit_ if V.shape[1] == 4 else 0)
+            variance = model.unit_**2 * np.mean(fit**2)
+        expected = model.scale_[j] * np.sqrt(model.noise_std_**2 + variance)
         assert_allclose(deviation, expected, rtol=1e-8)
 
 
@@ -173,8 +179,8 @@ def test_places_outside_the_matrix_are_refused(arguments, message):
 
 def test_bad_questions_about_columns_are_refused():
     model = MatrixCompletion(2, random_state=0).fit(ratings())
-    for k in (0, 31):
-        with pytest.raises(ValueError, match=rf"k={k} must be in \[1, 30\]"):
+    for k in (0, 31, 2.5, True):
+        with pytest.raises(ValueError, match=rf"k must be an integer in \[1, 30\].* Got {k}"):
             model.top_k(k=k)
     with pytest.raises(ValueError, match=r"rows must lie in \[0, 40\)"):
         model.top_k([40])

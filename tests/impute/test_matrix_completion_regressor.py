@@ -159,7 +159,7 @@ def test_unknown_identifiers_get_what_is_known_of_the_other():
     values, std = model.predict(asked, return_std=True)
     assert_allclose(values, expected)
     assert std[0] == inner.predict_entries([3], [5], return_std=True)[1][0]
-    assert_allclose(std[1:], inner.noise_std_)
+    assert_allclose(std[1:], inner.unit_)
     # All of them unknown.
     assert_allclose(model.predict([[99, 99]], return_std=True)[0], inner.offset_)
 
@@ -449,7 +449,7 @@ def test_sparse_identifiers_are_refused():
 
 
 def test_bad_parameters_are_refused_by_name():
-    for parameters in ({"alpha": -1}, {"solver": "svd"}, {"clip": [1, 5]}, {"n_components": -1}):
+    for parameters in ({"alpha": -1}, {"solver": "svd"}, {"clip": "seen"}, {"n_components": -1}):
         ((name, _),) = parameters.items()
         message = rf"The '{name}' parameter of MatrixCompletionRegressor must be"
         with pytest.raises(ValueError, match=message):
