@@ -13,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skmatrix.datasets import hide_entries, make_low_rank_matrix_completion, make_ratings
 from skmatrix.impute import MatrixCompletion
-from skmatrix.impute._matrix_completion_spectrum import spectral_start
 from tests.impute.reference import (
     complete,
     damped_biases,
@@ -293,17 +292,6 @@ def test_noise_free_matrix_is_recovered(solver, condition, init):
     assert error <= 1e-7
     assert model.converged_
     assert model.n_iter_ <= 60
-
-
-def test_spectral_start_is_the_truncated_svd_of_incoherent_data():
-    X, _ = make_low_rank_matrix_completion(
-        90, 70, rank=3, n_observed=0.5, random_state=0, sparse_output=True
-    )
-    U, V = spectral_start(X, 3, np.random.RandomState(0))
-    left, s, right = scipy.linalg.svd(X.toarray() / 0.5)
-    assert_allclose(U @ V.T, (left[:, :3] * s[:3]) @ right[:3], atol=0.05)
-    assert_allclose(np.linalg.norm(U, axis=0), np.sqrt(s[:3]), rtol=0.01)
-    assert_allclose(U.T @ U, np.diag(np.linalg.norm(U, axis=0) ** 2), atol=1e-8 * s[0])
 
 
 @pytest.mark.parametrize("backend", ["numpy", "numba"])

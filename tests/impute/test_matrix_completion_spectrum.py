@@ -154,3 +154,33 @@ def test_overlapping_fits_leave_blas_as_it_was():
         assert n_threads() == {1}
         second.__exit__(None, None, None)
         assert n_threads() == {2}
+
+
+def test_spectral_start_is_the_truncated_svd_of_incoherent_data():
+    X, _ = make_low_rank_matrix_completion(
+        90, 70, rank=3, n_observed=0.5, random_state=0, sparse_output=True
+    )
+    U, V = spectrum.spectral_start(X, 3, rng())
+    left, s, right = np.linalg.svd(X.toarray() / 0.5)
+    np.testing.assert_allclose(U @ V.T, (left[:, :3] * s[:3]) @ right[:3], atol=0.05)
+    lengths = np.linalg.norm(U, axis=0)
+    np.testing.assert_allclose(lengths, np.sqrt(s[:3]), rtol=0.01)
+    np.testing.assert_allclose(U.T @ U, np.diag(lengths**2), atol=1e-8 * s[0])
+
+
+def test_spectral_start_cuts_rows_that_stick_out():
+    X = np.ones((90, 70))
+    X[5] = 11.0
+    U, V = spectrum.spectral_start(sp.csr_array(X), 1, rng())
+    # The row's part of the singular vector is cut to 8 times the mean of 1/90.
+    others = 89 / (89 + 121)
+    np.testing.assert_allclose(U[5, 0] ** 2 / np.sum(U**2), (8 / 90) / (8 / 90 + others))
+    np.testing.assert_allclose(np.delete(U[:, 0], 5), U[0, 0])
+    np.testing.assert_allclose(V[:, 0] ** 2 / np.sum(V**2), 1 / 70)
+    np.testing.assert_allclose(np.sum(U**2), np.linalg.norm(X, 2))
+
+
+def test_largest_element_of_each_factor_is_positive():
+    model = MatrixCompletion(2, random_state=0).fit(low_rank())
+    largest = np.argmax(np.abs(model.components_), axis=1)
+    assert np.all(np.take_along_axis(model.components_, largest[:, None], axis=1) > 0)
