@@ -39,6 +39,7 @@ from ..impute._matrix_completion_fit import (
     Result,
     continues,
     freedom_left,
+    freedom_spent,
     measure_units,
     relative_decrease,
     singular_values,
@@ -436,13 +437,15 @@ def _fold_rows_in(estimator, problem, units):
 
     solved = problem.blocks.map(_fold_in, state=_without_rows(estimator))
     V = estimator._augmented_columns(problem.be)
-    loss, n_rows = problem.blocks.sum(_row_loss, solved, state=V)
+    k, ridge, total = estimator.n_components_, estimator.alpha, float(np.sum(problem.mass))
+    state = (V, weighted_gram(np, V, problem.mass, k), total, ridge)
+    loss, spent, gram = problem.blocks.sum(_row_noise, solved, state=state)
+    if k:
+        spent += freedom_spent(np, problem.side, gram, total, ridge)
     U = np.concatenate(dask.compute(*solved))
-    k = estimator.n_components_
     estimator.embedding_, estimator.row_bias_ = estimator._in_data_units(problem.be, U)
     estimator.singular_values_ = singular_values(problem.be, U, V, k) * units.unit
-    freedom = freedom_left(float(np.sum(problem.mass)), k, (n_rows, V.shape[0]))
-    estimator.noise_std_ = units.unit * float(np.sqrt(loss / freedom))
+    estimator.noise_std_ = units.unit * float(np.sqrt(loss / freedom_left(total, spent)))
     estimator.rank_path_, estimator.duality_gap_, estimator._pattern = [], None, None
 
 
@@ -530,11 +533,15 @@ def _fold_in(block, estimator):
     return estimator._solve_rows(get_backend(estimator.backend, entries.values), entries)[0]
 
 
-def _row_loss(block, U, *, start, state):
-    """Squared error of the block, and its number of rows."""
-    entries = block.side.entries
+def _row_noise(block, U, *, start, state):
+    """Squared error of the block, the freedom that its rows spend, and their Gram matrix."""
+    V, gram, total, ridge = state
+    side, k = block.side, V.shape[1] - 2
+    entries = side.entries
     arrays = (entries.indptr, entries.indices, entries.values, entries.weights)
-    return residual_product(np, arrays, state, U)[1], U.shape[0]
+    loss = residual_product(np, arrays, V, U)[1]
+    spent = freedom_spent(np, side, gram, total, ridge) if k else 0.0
+    return loss, spent, weighted_gram(np, U, side.mass, k)
 
 
 def _transform(block, *, state):

@@ -133,7 +133,7 @@ class MatrixCompletion(
     verbose : int, default=0
         If positive, a line is printed for each epoch.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
-        Where the half steps run. "auto" takes Numba from 10,000 entries on, or the library of
+        Where the half steps run. "auto" takes Numba from 2,000 entries on, or the library of
         `X` if it is on a GPU. All give the same result up to rounding error.
 
     Attributes
@@ -160,8 +160,8 @@ class MatrixCompletion(
     alpha_ : float
         The penalty in units of the data.
     noise_std_ : float
-        Standard deviation of the residuals, corrected for the degrees of freedom of the factors.
-        Weights count as repetitions.
+        Standard deviation of the residuals, corrected for the effective degrees of freedom of the
+        factors. Weights count as repetitions.
     n_iter_ : int
         Number of epochs.
     converged_ : bool
@@ -380,7 +380,9 @@ class MatrixCompletion(
             U, V = self._solve_rows(be, loaded, pool)
             self.embedding_, self.row_bias_ = self._in_data_units(be, U)
             self._pattern = queries.pattern(normalised)
-            self.noise_std_ = units.unit * noise_deviation(be, loaded, U, V, k, pool)
+            self.noise_std_ = units.unit * noise_deviation(
+                start.problem, loaded, U, V, self.alpha * penalty_unit
+            )
             values = singular_values(be, U, V, k)
             self.singular_values_ = be.unload(values * units.unit)
             self.rank_path_ = start.rank_path

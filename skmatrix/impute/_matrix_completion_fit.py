@@ -23,8 +23,10 @@ from ._matrix_completion_alternation import (
     resolve_solver,
     ridge_of_epoch,
     run_epoch,
+    shared_basis,
     squared_error,
     starting_biases,
+    weighted_gram,
 )
 from ._matrix_completion_kernels import weigh
 from ._matrix_completion_spectrum import (
@@ -472,9 +474,33 @@ def relative_decrease(previous, objective, epoch, alpha):
     return max(previous - objective, 0.0) / previous if previous > 0 else 0.0
 
 
-def freedom_left(mass, k, shape):
+def freedom_left(mass, spent):
     """Degrees of freedom that the factors leave to the noise; weights count as repetitions."""
-    return mass - min(k * sum(shape), 0.9 * mass)
+    return mass - min(spent, 0.9 * mass)
+
+
+def freedom_spent(xp, side, gram, total, ridge):
+    """Effective degrees of freedom of the factors of one side.
+
+    A row with mass m spends m L / (m L + ridge) on a direction in which the other side's mean
+    Gram matrix has the eigenvalue L: 1 without a ridge, less the more it is shrunk.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    side : Side
+        The side, with its masses and penalty factors.
+    gram, total : array of shape (k, k), float
+        Weighted Gram matrix of the factors of the other side, and the weight in it.
+    ridge : float
+        What the penalty factors are multiplied by.
+    """
+    L, _ = shared_basis(xp, gram, total)
+    pull = side.mass[:, None] * L[None, :]
+    shrunk = pull + (ridge * side.penalty)[:, None]
+    share = xp.where(shrunk > 0, pull / xp.where(shrunk > 0, shrunk, xp.ones_like(pull)), pull)
+    return float(xp.sum(share, dtype=xp.float64))
 
 
 def canonical(be, U, V, k):
@@ -507,11 +533,20 @@ def singular_values(be, U, V, k):
     return values if missing == 0 else xp.concat([values, xp.zeros_like(U[0, :missing])])
 
 
-def noise_deviation(be, entries, U, V, k, pool):
+def noise_deviation(problem, entries, U, V, ridge):
     """Residual standard deviation, corrected for the degrees of freedom of the factors."""
-    mass = float(be.xp.sum(entries.mass(), dtype=be.xp.float64))
-    error = squared_error(be, entries, U, V, pool)
-    return float(np.sqrt(error / freedom_left(mass, k, entries.shape)))
+    be, k = problem.be, problem.n_components
+    xp, spent = be.xp, 0.0
+    if k:
+        for side, other, factors in (
+            (problem.rows, problem.columns, V),
+            (problem.columns, problem.rows, U),
+        ):
+            gram = weighted_gram(xp, factors, other.mass, k)
+            spent += freedom_spent(xp, side, gram, float(xp.sum(other.mass)), ridge)
+    mass = float(xp.sum(entries.mass(), dtype=xp.float64))
+    error = squared_error(be, entries, U, V, problem.pool)
+    return float(np.sqrt(error / freedom_left(mass, spent)))
 
 
 def certificate(problem, U, V, values, ridge, rng):

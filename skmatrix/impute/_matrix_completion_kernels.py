@@ -20,7 +20,7 @@ _STACK = 2**23
 _UNSEEN = 8
 
 
-@kernel(numba="skmatrix.impute._matrix_completion_numba:half_step", size_of=1)
+@kernel(numba="skmatrix.impute._matrix_completion_numba:half_step", size_of=1, min_size=2_000)
 def half_step(
     xp,
     indptr,

@@ -86,7 +86,7 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
     verbose : int, default=0
         If positive, a line is printed for each epoch.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
-        Where the half steps run. "auto" takes Numba from 10,000 entries on, or the library of
+        Where the half steps run. "auto" takes Numba from 2,000 entries on, or the library of
         `X` if it is on a GPU. All give the same result up to rounding error.
 
     Attributes
