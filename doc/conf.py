@@ -70,6 +70,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"/plot_",
     "ignore_pattern": r"(__init__|quickstart)\.py$",
+    "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "doc_module": ("skmatrix",),
     "reference_url": {"skmatrix": None},
