@@ -19,7 +19,7 @@ def flipped_rank(X, seed=0, **parameters):
 
 
 @pytest.mark.parametrize("noise", [0.1, 0.7])
-@pytest.mark.parametrize("rank", [2, 7, 15])
+@pytest.mark.parametrize("rank", [2, 7, pytest.param(15, marks=pytest.mark.slow)])
 def test_sign_flips_find_the_planted_rank(rank, noise):
     for seed in range(10):
         X, _ = make_low_rank_matrix_completion(
