@@ -10,7 +10,7 @@ from typing import Any
 import array_api_compat
 import numpy as np
 from joblib import effective_n_jobs
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .._backend import to_numpy
 from .._iterate import Iterations
@@ -167,12 +167,15 @@ class _SingleThreadedBlas:
     def __init__(self):
         self._lock = Lock()
         self._n_fits = 0
+        self._controller: Any = None
         self._limits: Any = None
 
     def __enter__(self):
         with self._lock:
+            if self._controller is None:  # finding the libraries takes milliseconds
+                self._controller = ThreadpoolController()
             if self._n_fits == 0:
-                self._limits = threadpool_limits(1, user_api="blas")
+                self._limits = self._controller.limit(limits=1, user_api="blas")
             self._n_fits += 1
 
     def __exit__(self, *error):
