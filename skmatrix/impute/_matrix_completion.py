@@ -34,13 +34,14 @@ from ._matrix_completion_fit import (
 )
 from ._matrix_completion_parameters import MODEL_CONSTRAINTS
 from ._matrix_completion_prediction import EntryPredictionMixin
-from ._matrix_completion_update import correct_columns
+from ._matrix_completion_update import RowUpdateMixin
 
 # Private attributes of a fit.
 PRIVATE = ("_pattern", "_fitted_bias", "_fitted_penalty")
 
 
 class MatrixCompletion(
+    RowUpdateMixin,
     EntryPredictionMixin,
     CallbackSupportMixin,
     OneToOneFeatureMixin,
@@ -623,81 +624,6 @@ class MatrixCompletion(
         if self.indicator_ is None:
             return names
         return np.concatenate([names, self.indicator_.get_feature_names_out(extra)])
-
-    def update_rows(self, X_rows, indices, *, entry_weight=None):
-        """Solve again for some rows on the fitted columns, or append new ones.
-
-        Parameters
-        ----------
-        X_rows : {array-like, sparse matrix} of shape (n, n_features)
-            All observed entries of these rows.
-        indices : array-like of int of shape (n,)
-            Where they stand. Positions from the number of rows on append, and must continue
-            it without a gap.
-        entry_weight : array-like or sparse matrix of the shape of X_rows, default=None
-            Weights, as in `fit`.
-
-        Returns
-        -------
-        self : MatrixCompletion
-            The estimator with its `embedding_` and `row_bias_` updated.
-        """
-        check_is_fitted(self)
-        known = queries.known_pattern(self, "update_rows")
-        be, _, entries, factors, row_bias = self._fold(X_rows, "update_rows", entry_weight)
-        places = queries.check_row_positions(indices, factors.shape[0], self.embedding_.shape[0])
-        source = queries.merge_positions(self.embedding_.shape[0], places)
-        xp = be.home
-        order = xp.asarray(source, device=be.home_device)
-        dtype = self.embedding_.dtype
-        factors, row_bias = xp.astype(factors, dtype), xp.astype(row_bias, dtype)
-        joined = xp.concat([self.embedding_, factors]), xp.concat([self.row_bias_, row_bias])
-        self.embedding_, self.row_bias_ = (xp.take(a, order, axis=0) for a in joined)
-        self._replace_pattern(queries.merge_patterns(known, queries.pattern(entries), source))
-        return self
-
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, *, entry_weight=None):
-        """Append rows, and correct the columns that they touch.
-
-        The new rows are folded in; then each touched column minimises a quadratic model of
-        the old objective plus the new data. It is a correction step and not a refit: the old
-        rows keep their factors, and `noise_std_` and the histories stay those of the fit. After
-        many new rows, fit again with ``warm_start=True``. Without an earlier fit it is `fit`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n, n_features)
-            The new rows.
-        y : None
-            Ignored.
-        entry_weight : array-like or sparse matrix of the shape of X, default=None
-            Weights, as in `fit`.
-
-        Returns
-        -------
-        self : MatrixCompletion
-            The updated estimator.
-        """
-        if not hasattr(self, "components_"):
-            self._fit(X, entry_weight)
-            return self
-        known = queries.known_pattern(self, "partial_fit")
-        be, _, entries = self._open(X, "partial_fit", entry_weight)
-        normalised = self._units().normalise(entries).cast(self.components_.dtype)
-        with thread_pool(be, self.n_jobs) as pool:
-            correct_columns(self, be, normalised.load(be), pool)
-        # A certificate of the old rows says nothing about the new ones.
-        self.duality_gap_ = None
-        self._replace_pattern(queries.stack_patterns(known, queries.pattern(entries)))
-        return self
-
-    def _replace_pattern(self, pattern):
-        """Keep the places that are observed now, and count them."""
-        self._pattern = pattern
-        self.n_observed_ = int(pattern.nnz)
-        self.n_empty_rows_ = int(np.sum(np.diff(pattern.indptr) == 0))
-        self.n_empty_columns_ = self.n_features_in_ - np.unique(pattern.indices).shape[0]
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,16 +1,112 @@
-"""Appending rows to a fitted completion: a correction of the columns, not a refit."""
+"""Changing and appending rows of a fitted completion: corrections, not a refit."""
+
+from typing import TYPE_CHECKING, Any
 
 import array_api_compat
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
+from .._sklearn import _fit_context
+from . import _matrix_completion_queries as queries
 from ._matrix_completion_alternation import augment, rotate
-from ._matrix_completion_fit import canonical, singular_values
+from ._matrix_completion_fit import canonical, singular_values, thread_pool
 from ._matrix_completion_kernels import (
     gram_product,
     lockstep_conjugate_gradients,
     residual_product,
     shared_gram,
 )
+
+
+class RowUpdateMixin:
+    """Rows that change or arrive after the fit."""
+
+    if TYPE_CHECKING:  # what the class that mixes it in holds
+        backend: str
+        n_jobs: Any
+        n_features_in_: int
+        components_: Any
+        embedding_: Any
+        row_bias_: Any
+        _units: Any
+        _open: Any
+        _fold: Any
+        _fit: Any
+
+    def update_rows(self, X_rows, indices, *, entry_weight=None):
+        """Solve again for some rows on the fitted columns, or append new ones.
+
+        Parameters
+        ----------
+        X_rows : {array-like, sparse matrix} of shape (n, n_features)
+            All observed entries of these rows.
+        indices : array-like of int of shape (n,)
+            Where they stand. Positions from the number of rows on append, and must continue
+            it without a gap.
+        entry_weight : array-like or sparse matrix of the shape of X_rows, default=None
+            Weights, as in `fit`.
+
+        Returns
+        -------
+        self : MatrixCompletion
+            The estimator with its `embedding_` and `row_bias_` updated.
+        """
+        check_is_fitted(self)
+        known = queries.known_pattern(self, "update_rows")
+        be, _, entries, factors, row_bias = self._fold(X_rows, "update_rows", entry_weight)
+        places = queries.check_row_positions(indices, factors.shape[0], self.embedding_.shape[0])
+        source = queries.merge_positions(self.embedding_.shape[0], places)
+        xp = be.home
+        order = xp.asarray(source, device=be.home_device)
+        dtype = self.embedding_.dtype
+        factors, row_bias = xp.astype(factors, dtype), xp.astype(row_bias, dtype)
+        joined = xp.concat([self.embedding_, factors]), xp.concat([self.row_bias_, row_bias])
+        self.embedding_, self.row_bias_ = (xp.take(a, order, axis=0) for a in joined)
+        self._replace_pattern(queries.merge_patterns(known, queries.pattern(entries), source))
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, entry_weight=None):
+        """Append rows, and correct the columns that they touch.
+
+        The new rows are folded in; then each touched column minimises a quadratic model of
+        the old objective plus the new data. It is a correction step and not a refit: the old
+        rows keep their factors, and `noise_std_` and the histories stay those of the fit. After
+        many new rows, fit again with ``warm_start=True``. Without an earlier fit it is `fit`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n, n_features)
+            The new rows.
+        y : None
+            Ignored.
+        entry_weight : array-like or sparse matrix of the shape of X, default=None
+            Weights, as in `fit`.
+
+        Returns
+        -------
+        self : MatrixCompletion
+            The updated estimator.
+        """
+        if not hasattr(self, "components_"):
+            self._fit(X, entry_weight)
+            return self
+        known = queries.known_pattern(self, "partial_fit")
+        be, _, entries = self._open(X, "partial_fit", entry_weight)
+        normalised = self._units().normalise(entries).cast(self.components_.dtype)
+        with thread_pool(be, self.n_jobs) as pool:
+            correct_columns(self, be, normalised.load(be), pool)
+        # A certificate of the old rows says nothing about the new ones.
+        self.duality_gap_ = None
+        self._replace_pattern(queries.stack_patterns(known, queries.pattern(entries)))
+        return self
+
+    def _replace_pattern(self, pattern):
+        """Keep the places that are observed now, and count them."""
+        self._pattern = pattern
+        self.n_observed_ = int(pattern.nnz)
+        self.n_empty_rows_ = int(np.sum(np.diff(pattern.indptr) == 0))
+        self.n_empty_columns_ = self.n_features_in_ - np.unique(pattern.indices).shape[0]
 
 
 def correct_columns(estimator, be, entries, pool):
