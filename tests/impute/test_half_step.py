@@ -1,6 +1,7 @@
 """The half step solves every row's ridge regression, whoever computes it."""
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from skmatrix.impute._matrix_completion_kernels import half_step
 from skmatrix.random_projection import sparse_sign_matrix
 from tests.impute.reference import penalties, solve_rows
 
-BACKENDS = ["numpy", "numba", "torch"]
+NEEDS_TORCH = pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+BACKENDS = ["numpy", "numba", pytest.param("torch", marks=NEEDS_TORCH)]
 METHODS = ["pcg", "cholesky", "sketch"]
 
 

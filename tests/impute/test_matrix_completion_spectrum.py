@@ -32,7 +32,9 @@ def rng():
 
 
 def sparse(m, n, density=0.1, dtype=np.float64):
-    return sp.random_array((m, n), density=density, rng=0, format="csr", dtype=dtype)
+    rng = np.random.default_rng(0)
+    kept = rng.random((m, n)) < density
+    return sp.csr_array(np.where(kept, rng.random((m, n)), 0.0).astype(dtype))
 
 
 def low_rank():
