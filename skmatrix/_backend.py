@@ -278,13 +278,13 @@ def _engine(name):
     if name in ("numpy", "numba"):
         return host, "cpu"
     if name == "torch":
-        torch = _import_engine("torch", "pip install skmatrix[neural]")
+        torch = _import_engine("torch", "pip install torch")
         import array_api_compat.torch as xp
 
         return xp, torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cupy":
         cupy = _import_engine(
-            "cupy", "pip install skmatrix[cuda12]` or `pip install skmatrix[cuda13]"
+            "cupy", "pip install cupy-cuda12x[ctk]` or `pip install cupy-cuda13x[ctk]"
         )
         try:
             # The count raises where there is no driver, and says why.

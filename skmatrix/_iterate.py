@@ -157,7 +157,7 @@ class Iterations:
         """Warn that `max_iter` ended the fit."""
         warn_caller(
             f"{type(self._estimator).__name__} did not converge: after max_iter={self.max_iter}"
-            f" iterations the change is {self._change:.3g}, above tol={self.tol:g}. Increase"
+            f" iterations the change is {self._change:.6g}, above tol={self.tol:g}. Increase"
             " max_iter, or accept a larger tol.",
             ConvergenceWarning,
         )

@@ -44,7 +44,7 @@ def relative_error(rank, share, seed):
         tol=1e-5,
         max_iter=100,
         random_state=seed,
-        backend="numba",  # "auto" would take NumPy for matrices as small as these
+        backend="numba",  # "auto" would take NumPy where the smallest share is seen
     )
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
         completion.fit(X)
@@ -147,8 +147,8 @@ _ = ax.legend()
 # do as well, and the last one gets stuck; at the end of a fit it is the held-out error, not the
 # fit of the observed entries, that shows it.
 #
-# None of this needs exact half steps, as the paper proves. Each epoch solves its regressions by a
-# few conjugate gradient steps, to a hundredth of their residual:
+# With ten factors none of this needs exact half steps, as the paper proves. Each epoch solves its
+# regressions by a few conjugate gradient steps, to a hundredth of their residual:
 
 steps = completion.inner_iter_history_.mean(axis=1)
 print(f"conjugate gradient steps per row and half step: {steps.min():.1f} to {steps.max():.1f}")

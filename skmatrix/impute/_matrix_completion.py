@@ -162,7 +162,7 @@ class MatrixCompletion(
         The penalty in units of the data.
     noise_std_ : float
         Standard deviation of the residuals, corrected for the effective degrees of freedom of the
-        factors. Weights count as repetitions.
+        factors and biases. Weights count as repetitions.
     n_iter_ : int
         Number of epochs.
     converged_ : bool
@@ -179,7 +179,7 @@ class MatrixCompletion(
         For a chosen rank: each rank visited, with its held-out error or sign-flip ratio.
     duality_gap_ : float or None
         For penalty="constant" without held-out entries: bound on (f - f*) / f, with biases held
-        fixed.
+        fixed. None otherwise, and after `partial_fit`.
     clip_range_ : tuple or None
         Bounds of predicted values.
     n_observed_ : int
@@ -215,7 +215,7 @@ class MatrixCompletion(
     A half step solves one ridge regression per row. The paper sketches each of them; with the
     10 to 200 entries of a real row that costs more than it saves, so that the default shares one
     preconditioner among all rows instead, the popularity-weighted Gram matrix of the fixed
-    factors. An epoch costs about ``8 (inner + 1) n_observed (k + 2)`` operations with 2 to 4
+    factors. An epoch costs about ``8 (inner + 1) n_observed (k + 2)`` operations with 1 to 5
     inner steps. Memory is two copies of the observed entries and of the factors; no array of the
     shape of X is formed before `transform`.
 
@@ -548,7 +548,7 @@ class MatrixCompletion(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             The matrix, as in `fit`.
         y : None
             Ignored.

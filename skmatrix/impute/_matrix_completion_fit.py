@@ -272,7 +272,8 @@ def prepare(estimator, be, entries, units, rng, pool):
     chosen, factors, path = estimator.n_components, None, []
     if isinstance(chosen, str):
         # The sketch belongs to one rank; along a path of ranks the default solver is used.
-        along = settings | ({"solver": "auto"} if estimator.solver == "sketch" else {})
+        default = {"solver": resolve_solver("auto", estimator.alpha)}
+        along = settings | (default if estimator.solver == "sketch" else {})
         if chosen == "auto":
             chosen, factors, path = rank_by_validation(be, entries, along, ridge, rng)
             path = [(k, error * units.unit) for k, error in path]
@@ -483,10 +484,13 @@ def freedom_left(mass, spent):
 
 
 def freedom_spent(xp, side, gram, total, ridge):
-    """Effective degrees of freedom of the factors of one side.
+    """Effective degrees of freedom of the factors and biases of one side.
 
     A row with mass m spends m L / (m L + ridge) on a direction in which the other side's mean
-    Gram matrix has the eigenvalue L: 1 without a ridge, less the more it is shrunk.
+    Gram matrix has the eigenvalue L, and m / (m + ridge) on its bias. A row with few entries
+    spends less: each entry at most m T / (m T + n ridge), with T the sum of the eigenvalues,
+    and never more than the row has. Both are bounds of the trace of the row's hat matrix, the
+    one for many entries and the other for few.
 
     Parameters
     ----------
@@ -499,11 +503,23 @@ def freedom_spent(xp, side, gram, total, ridge):
     ridge : float
         What the penalty factors are multiplied by.
     """
-    L, _ = shared_basis(xp, gram, total)
-    pull = side.mass[:, None] * L[None, :]
-    shrunk = pull + (ridge * side.penalty)[:, None]
-    share = xp.where(shrunk > 0, pull / xp.where(shrunk > 0, shrunk, xp.ones_like(pull)), pull)
-    return float(xp.sum(share, dtype=xp.float64))
+    k, mass = gram.shape[0], side.mass
+    penalty = (ridge * side.penalty)[:, None]
+    biased = float(xp.sum(side.free[k:]))
+    spent = biased * _shrunk_share(xp, mass[:, None], penalty)[:, 0]
+    if k:
+        L, _ = shared_basis(xp, gram, total)
+        many = xp.sum(_shrunk_share(xp, mass[:, None] * L[None, :], penalty), axis=1)
+        # each of m directions takes the whole length of one entry's factors
+        few = mass * _shrunk_share(xp, xp.sum(L) * xp.ones_like(penalty), penalty)[:, 0]
+        spent = spent + xp.where(few < many, few, many)
+    return float(xp.sum(xp.where(spent < mass, spent, mass), dtype=xp.float64))
+
+
+def _shrunk_share(xp, pull, penalty):
+    """Share pull / (pull + penalty) that a ridge leaves, 0 where nothing pulls."""
+    both = pull + penalty
+    return pull / xp.where(both > 0, both, xp.ones_like(both))
 
 
 def canonical(be, U, V, k):
@@ -537,16 +553,15 @@ def singular_values(be, U, V, k):
 
 
 def noise_deviation(problem, entries, U, V, ridge):
-    """Residual standard deviation, corrected for the degrees of freedom of the factors."""
+    """Residual standard deviation, corrected for the degrees of freedom of the model."""
     be, k = problem.be, problem.n_components
     xp, spent = be.xp, 0.0
-    if k:
-        for side, other, factors in (
-            (problem.rows, problem.columns, V),
-            (problem.columns, problem.rows, U),
-        ):
-            gram = weighted_gram(xp, factors, other.mass, k)
-            spent += freedom_spent(xp, side, gram, float(xp.sum(other.mass)), ridge)
+    for side, other, factors in (
+        (problem.rows, problem.columns, V),
+        (problem.columns, problem.rows, U),
+    ):
+        gram = weighted_gram(xp, factors, other.mass, k)
+        spent += freedom_spent(xp, side, gram, float(xp.sum(other.mass)), ridge)
     mass = float(xp.sum(entries.mass(), dtype=xp.float64))
     error = squared_error(be, entries, U, V, problem.pool)
     return float(np.sqrt(error / freedom_left(mass, spent)))

@@ -161,7 +161,8 @@ class EntryPredictionMixin:
         Parameters
         ----------
         rows : array-like of int of shape (n,), default=None
-            Rows to answer for, of X or of the training rows; None takes all.
+            Rows to answer for, of X or of the training rows; None takes all. The number of
+            columns is the second argument: ``top_k(k=5)``.
         k : int, default=10
             Columns per row.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
@@ -211,7 +212,7 @@ class EntryPredictionMixin:
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features)
             Rows, as in `fit`.
         y : None
             Ignored.

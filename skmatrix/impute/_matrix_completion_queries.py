@@ -31,12 +31,12 @@ def pattern(entries):
     return sp.csr_array((data, indices, indptr), shape=entries.shape)
 
 
-def known_pattern(estimator, what):
+def known_pattern(estimator, what, remedy="Pass the rows as X."):
     """The pattern of the training rows, which a fit on dask collections does not keep."""
     if estimator._pattern is None:
         raise ValueError(
             f"{what} needs the observed places of the training rows, which a fit on a dask"
-            " collection does not keep. Pass the rows as X, or fit on data in memory."
+            " collection does not keep. {remedy}"
         )
     return estimator._pattern
 

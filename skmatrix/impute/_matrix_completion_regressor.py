@@ -65,7 +65,8 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         which is what finds ill-conditioned matrices. "auto": if alpha < 1e-3.
     init : {"random", "svd"} or tuple of two arrays, default="random"
         Start: small Gaussian factors, the paper's clipped singular vectors, or factors (U, V) of
-        shapes (n_rows, n_components) and (n_columns, n_components).
+        shapes (n_rows, n_components) and (n_columns, n_components), in the order of `row_ids_`
+        and `column_ids_`.
     clip : tuple of two floats, "observed" or None, default=None
         Bounds of predicted values, such as (0.5, 5) for ratings; "observed" takes the smallest
         and largest value seen.
@@ -287,7 +288,7 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
             Only if `return_std`.
         """
         check_is_fitted(self)
-        rows, columns = self.encoder_.transform(self._check_pairs(X, reset=False)).T
+        rows, columns = self._encode(self._check_pairs(X, reset=False)).T
         model = self.completion_
         values = np.full(rows.shape[0], model.offset_, dtype=model.components_.dtype)
         values += np.where(rows >= 0, model.row_bias_[rows], 0)
@@ -301,6 +302,17 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         std = np.full_like(values, model.unit_)
         values[known], std[known] = model.predict_entries(*pairs, return_std=True)
         return values, std
+
+    def _encode(self, X):
+        """Positions of identifiers, -1 for those that `fit` has not seen."""
+        try:
+            return self.encoder_.transform(X)
+        except (TypeError, ValueError) as error:
+            kinds = [ids.dtype for ids in (self.row_ids_, self.column_ids_)]
+            raise ValueError(
+                f"X must hold identifiers of the types that fit has seen, {kinds[0]} and"
+                f" {kinds[1]}. Convert its columns."
+            ) from error
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -203,9 +203,10 @@ def start_without_factors(problem, alpha):
 def rank_by_validation(be, entries, settings, ridge, rng):
     """The smallest rank whose error on held-out entries is as good as the best.
 
-    One entry in ten is held out; the ranks 0, 1, 2, 4, ... start from each other. There is
-    no early stop along the path: a small rank can be worse than none at all while a larger
-    one, well shrunk, is best.
+    One entry in ten is held out; the ranks 0, 1, 2, 4, ..., 64, at most half of the smaller
+    side, start from each other. A small rank can be worse than none at all while a larger one,
+    well shrunk, is best: the path ends early only after three ranks that are 5 % worse than the
+    best.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ class RowUpdateMixin:
             The estimator with its `embedding_` and `row_bias_` updated.
         """
         check_is_fitted(self)
-        known = queries.known_pattern(self, "update_rows")
+        known = queries.known_pattern(self, "update_rows", "Fit on data in memory.")
         be, _, entries, factors, row_bias = self._fold(X_rows, "update_rows", entry_weight)
         places = queries.check_row_positions(indices, factors.shape[0], self.embedding_.shape[0])
         source = queries.merge_positions(self.embedding_.shape[0], places)
@@ -91,7 +91,7 @@ class RowUpdateMixin:
         if not hasattr(self, "components_"):
             self._fit(X, entry_weight)
             return self
-        known = queries.known_pattern(self, "partial_fit")
+        known = queries.known_pattern(self, "partial_fit", "Fit on data in memory.")
         be, _, entries = self._open(X, "partial_fit", entry_weight)
         normalised = self._units().normalise(entries).cast(self.components_.dtype)
         with thread_pool(be, self.n_jobs) as pool:

@@ -74,7 +74,8 @@ class MatrixCompletionDisplay:
             The fitted estimator.
         X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
             Rows for "cold_start" and "hidden", of which a share ``score_fraction`` is hidden and
-            predicted from the rest; not used by the others. Pass rows that `fit` has not seen:
+            predicted from the rest; not used by the others, nor for a regressor, whose pairs go
+            to :meth:`from_predictions`. Pass rows that `fit` has not seen:
             the columns know the entries of those that it has.
         kind : {"path", "spectrum", "cold_start", "hidden"}, default="path"
             What to show: "path", the objective, the error on held-out entries and the inner steps
@@ -106,6 +107,11 @@ class MatrixCompletionDisplay:
             raise ValueError(f"x must be 'epoch' or 'seconds'. Got {x!r}.")
         check_is_fitted(estimator)
         model = getattr(estimator, "completion_", estimator)
+        if model is not estimator and kind in _ENTRY_KINDS:
+            raise ValueError(
+                f"kind={kind!r} hides entries of a matrix; {type(estimator).__name__} has pairs."
+                " Pass its predictions for pairs that it has not seen to from_predictions."
+            )
         if kind == "path":
             data = _path(model, x)
         elif kind == "spectrum":
@@ -187,7 +193,7 @@ class MatrixCompletionDisplay:
         except ImportError as error:
             raise ImportError(
                 "MatrixCompletionDisplay needs matplotlib. Install it with"
-                " `pip install skmatrix[plot]`."
+                " `pip install matplotlib`."
             ) from error
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
@@ -227,7 +233,7 @@ class MatrixCompletionDisplay:
                     x, steps, color="0.6", marker=marker, ms=4, lw=1, label=f"Steps of {side}"
                 )
             right.set_ylabel("Conjugate gradient steps")
-            right.set_ylim(bottom=0)
+            right.set_ylim(0, 1.5 * self.data["steps"].max())  # leaves room for the legend
         ax.legend(handles=self.lines_, loc="upper right")
 
     def _plot_spectrum(self, ax, keywords):

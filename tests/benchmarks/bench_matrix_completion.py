@@ -302,7 +302,7 @@ register(
         name="matrix_completion_large",
         title="Matrix completion: twenty million ratings",
         make_data=_made_ratings,
-        contenders=(Contender(OURS, _complete_by_epoch, compiled=True),),
+        contenders=(Contender(OURS, _complete_by_epoch),),
         workloads={
             "tiny": [_TINY],
             "full": [

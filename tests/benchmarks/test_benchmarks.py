@@ -169,7 +169,7 @@ def test_fresh_process_reports_first_call_and_memory(tmp_path):
     path = tmp_path / "data.pickle"
     path.write_bytes(pickle.dumps(case.make_data(**case.workloads["tiny"][0])))
     found = _harness._probe_in_fresh_process(case, contender, path, threads=1)
-    assert found["memory"]["added_mb"] >= 0
+    assert 0 <= found["memory"]["added_mb"] < found["memory"]["peak_mb"]
     assert found["memory"]["peak_mb"] > 50
     assert set(found["first_call"]) == {"compiling", "cached"}
     report = _quietly(_toy(), rounds=1)

