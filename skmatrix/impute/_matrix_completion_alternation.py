@@ -259,7 +259,7 @@ def _half(problem, unknown, fixed, alpha, *, rows):
     """Rotate both factors, then solve for one of them; return both, the loss and the steps."""
     be, k = problem.be, problem.n_components
     side, other = (problem.rows, problem.columns) if rows else (problem.columns, problem.rows)
-    unknown, fixed, curvature = rotate(be.xp, unknown, fixed, other.mass, k)
+    unknown, fixed, curvature = rotate(be.xp, unknown, fixed, other.mass, k, problem.pool)
     tol = inner_tolerance(problem.inner_tol, alpha)
     n_free = k + int(be.xp.sum(side.free[k:]))
     solved, loss, steps = call_half_step(
@@ -289,7 +289,7 @@ def call_half_step(be, side, unknown, fixed, ridge, curvature, tol, pool, **scal
     )  # fmt: skip
 
 
-def rotate(xp, unknown, fixed, mass, k):
+def rotate(xp, unknown, fixed, mass, k, pool=None):
     """Turn both factors into the basis in which the shared Gram matrix is diagonal.
 
     The rotation P = sum_j mass_j v_j v_j^T / sum_j mass_j = W diag(L) W^T leaves products
@@ -306,7 +306,10 @@ def rotate(xp, unknown, fixed, mass, k):
         return unknown, fixed, basis_curvature(xp, fixed[0, :0], fixed.shape[1])
     L, W = shared_basis(xp, weighted_gram(xp, fixed, mass, k), float(xp.sum(mass)))
     curvature = basis_curvature(xp, L, fixed.shape[1])
-    return turn(xp, unknown, W), turn(xp, fixed, W), curvature
+    # One factor a thread: the same product, and so the same bits, as without threads.
+    apply = map if pool is None else pool.map
+    unknown, fixed = apply(lambda factors: turn(xp, factors, W), (unknown, fixed))
+    return unknown, fixed, curvature
 
 
 def weighted_gram(xp, fixed, mass, k):
@@ -343,7 +346,7 @@ def turn(xp, factors, W):
 
 def squared_norm(xp, side, factors):
     """sum_i s_i (|u_i|^2 + b_i^2) of one side."""
-    squares = xp.sum(factors * factors * side.free, axis=1)
+    squares = xp.vecdot(factors, factors * side.free, axis=-1)
     return float(xp.sum(side.penalty * squares, dtype=xp.float64))
 
 

@@ -54,7 +54,7 @@ def half_step(
     if pool is None:
         solve(0, unknown.shape[0], *arguments)
     else:
-        bounds = _balanced_bounds(indptr, 8 * pool._max_workers)
+        bounds = _balanced_bounds(indptr, 4 * pool._max_workers)
         tasks = [pool.submit(solve, a, b, *arguments) for a, b in pairwise(bounds)]
         for task in tasks:
             task.result()
