@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import Interval, StrOptions, _fit_context
+from .._threads import fit_threads, thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from . import _matrix_completion_queries as queries
@@ -23,14 +24,12 @@ from ._matrix_completion_fit import (
     Units,
     canonical,
     certificate,
-    fit_threads,
     hold_out,
     measure_units,
     noise_deviation,
     prepare,
     run_epochs,
     singular_values,
-    thread_pool,
 )
 from ._matrix_completion_parameters import MODEL_CONSTRAINTS
 from ._matrix_completion_prediction import EntryPredictionMixin

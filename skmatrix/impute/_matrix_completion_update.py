@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import _fit_context
+from .._threads import thread_pool
 from . import _matrix_completion_queries as queries
 from ._matrix_completion_alternation import augment, rotate
-from ._matrix_completion_fit import canonical, singular_values, thread_pool
+from ._matrix_completion_fit import canonical, singular_values
 from ._matrix_completion_kernels import (
     gram_product,
     lockstep_conjugate_gradients,

@@ -11,12 +11,12 @@ from scipy.sparse.linalg import ArpackNoConvergence
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmatrix._backend import get_backend
+from skmatrix._threads import fit_threads
 from skmatrix.datasets import make_low_rank_matrix_completion
 from skmatrix.impute import MatrixCompletion
 from skmatrix.impute import _matrix_completion_spectrum as spectrum
 from skmatrix.impute._matrix_completion_alternation import make_problem
 from skmatrix.impute._matrix_completion_entries import read_entries
-from skmatrix.impute._matrix_completion_fit import fit_threads
 
 SETTINGS = {
     "penalty": "count",
