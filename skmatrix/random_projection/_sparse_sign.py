@@ -7,6 +7,7 @@ import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, validate_params
+from ._hashing import sparse_sign_columns
 
 
 @validate_params(
@@ -21,10 +22,10 @@ from .._sklearn import Interval, validate_params
 def sparse_sign_matrix(n_components, n_samples, *, n_nonzero=8, random_state=None):
     """Draw a sketching matrix with the same few signs in every column.
 
-    S has `n_nonzero` entries of ``+-1 / sqrt(n_nonzero)`` in each column, in rows drawn
-    without replacement. For a matrix A with k columns, S A keeps the singular values of A
-    up to a factor ``1 +- sqrt(k / n_components)`` or so, at a cost of `n_nonzero` times the
-    entries of A.
+    S has `n_nonzero` entries of ``+-1 / sqrt(n_nonzero)`` in each column, one in each of as many
+    segments of its rows: the matrix of ``SketchOperator("sparse_sign", ...)``, stored. For a
+    matrix A with k columns, S A keeps the singular values of A up to a factor
+    ``1 +- sqrt(k / n_components)`` or so, at a cost of `n_nonzero` times the entries of A.
 
     Parameters
     ----------
@@ -50,6 +51,7 @@ def sparse_sign_matrix(n_components, n_samples, *, n_nonzero=8, random_state=Non
 
     See Also
     --------
+    SketchOperator : The same matrix without storing it.
     sklearn.random_projection.SparseRandomProjection : Transformer that projects features.
 
     References
@@ -69,15 +71,8 @@ def sparse_sign_matrix(n_components, n_samples, *, n_nonzero=8, random_state=Non
             f"n_nonzero={n_nonzero} must be at most n_components={n_components}: the entries of"
             " a column lie in distinct rows."
         )
-    rng = check_random_state(random_state)
-    rows = np.empty((n_samples, n_nonzero), dtype=np.int64)
-    for t in range(n_nonzero):
-        # Floyd's sampling: a number that was drawn already gives way to the newest one.
-        newest = n_components - n_nonzero + t
-        drawn = rng.randint(0, newest + 1, size=n_samples)
-        taken = (rows[:, :t] == drawn[:, None]).any(axis=1)
-        rows[:, t] = np.where(taken, newest, drawn)
-    signs = rng.randint(0, 2, size=(n_samples, n_nonzero)) * 2.0 - 1.0
+    seed = int(check_random_state(random_state).randint(2**31 - 1))
+    targets, values = sparse_sign_columns(seed, np.arange(n_samples), n_components, n_nonzero)
     indptr = np.arange(0, n_samples * n_nonzero + 1, n_nonzero)
-    data = signs.ravel() / np.sqrt(n_nonzero)
-    return sp.csc_array((data, rows.ravel(), indptr), shape=(n_components, n_samples))
+    shape = (n_components, n_samples)
+    return sp.csc_array((values.ravel(), targets.ravel(), indptr), shape=shape)

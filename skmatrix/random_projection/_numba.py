@@ -1,0 +1,181 @@
+"""Numba twins of the sketches: the random numbers are made where they are used."""
+
+import numpy as np
+from numba import njit
+
+from ._hashing import _FIRST, _SECOND, GOLDEN, OUTPUTS, PICKS, ROWS, stream_key
+
+# Sums keep their order, so that the result of a block hangs on its rows alone.
+_JIT = {"cache": True, "nogil": True}
+
+# Columns that are transformed together: their block is copied once and stays in the cache.
+_TILE = 32
+# Elements of a chunk that is transformed wholly within the first-level cache.
+_CHUNK = 8192
+
+_HALF = np.uint64(32)
+_ONE = np.uint64(1)
+
+
+def fwht(X):
+    """Transform of the columns; the contract is that of the array-API kernel of this name."""
+    transformed = np.array(X, order="C")
+    _transform(transformed.reshape(-1), X.shape[1])
+    return transformed
+
+
+def srht(M, *, seed, start, n_components, block):
+    """Block SRHT; the contract is that of the array-API kernel of this name."""
+    sketch = np.zeros((n_components, M.shape[1]))
+    keys = tuple(stream_key(seed, stream) for stream in (ROWS, PICKS, OUTPUTS))
+    _srht(M, np.uint64(start), block, keys, sketch)
+    sketch /= np.sqrt(n_components)
+    return sketch
+
+
+def sparse_sign(M, *, seed, start, n_components, n_nonzero):
+    """Sparse sign sketch; the contract is that of the array-API kernel of this name."""
+    sketch = np.zeros((n_components, M.shape[1]))
+    _scatter(M, np.uint64(start), n_nonzero, stream_key(seed, ROWS), sketch)
+    sketch /= np.sqrt(n_nonzero)
+    return sketch
+
+
+def sparse_sign_csr(
+    data, indices, indptr, row_weight, *, seed, start, n_components, n_nonzero, n_features
+):
+    """Sparse sign sketch of CSR rows; the contract is that of the kernel of this name."""
+    sketch = np.zeros((n_components, n_features))
+    key = stream_key(seed, ROWS)
+    _scatter_csr(data, indices, indptr, row_weight, np.uint64(start), n_nonzero, key, sketch)
+    sketch /= np.sqrt(n_nonzero)
+    return sketch
+
+
+@njit(**_JIT)
+def _mix(z):
+    """The bijection of splitmix64."""
+    z = (z ^ (z >> np.uint64(30))) * _FIRST
+    z = (z ^ (z >> np.uint64(27))) * _SECOND
+    return z ^ (z >> np.uint64(31))
+
+
+@njit(**_JIT)
+def _target(h, t, n_components, n_nonzero):
+    """Row of the t-th non-zero of a column, in the t-th segment of the sketch."""
+    low = t * n_components // n_nonzero
+    high = (t + 1) * n_components // n_nonzero
+    return low + np.int64(((h >> _HALF) * np.uint64(high - low)) >> _HALF)
+
+
+@njit(**_JIT)
+def _scatter(M, start, n_nonzero, key, sketch):
+    """Add each row to, or subtract it from, its rows of the sketch."""
+    n_components, k = sketch.shape
+    for i in range(M.shape[0]):
+        row = M[i]
+        row_key = _mix(key + (start + np.uint64(i)) * GOLDEN)
+        for t in range(n_nonzero):
+            h = _mix(row_key + np.uint64(t + 1) * GOLDEN)
+            out = sketch[_target(h, t, n_components, n_nonzero)]
+            if h & _ONE:
+                for j in range(k):
+                    out[j] += row[j]
+            else:
+                for j in range(k):
+                    out[j] -= row[j]
+
+
+@njit(**_JIT)
+def _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, sketch):
+    """Add the entries of each weighted row to, or subtract them from, its rows of the sketch."""
+    n_components = sketch.shape[0]
+    for i in range(indptr.shape[0] - 1):
+        row_key = _mix(key + (start + np.uint64(i)) * GOLDEN)
+        weight = np.float64(row_weight[i])
+        for t in range(n_nonzero):
+            h = _mix(row_key + np.uint64(t + 1) * GOLDEN)
+            out = sketch[_target(h, t, n_components, n_nonzero)]
+            signed = weight if h & _ONE else -weight
+            for e in range(indptr[i], indptr[i + 1]):
+                out[indices[e]] += signed * data[e]
+
+
+@njit(**_JIT)
+def _srht(M, start, block, keys, sketch):
+    """Sum of the unscaled sketches of the blocks, by tiles of columns."""
+    n_rows, k = M.shape
+    n_components = sketch.shape[0]
+    row_key, pick_key, output_key = keys
+    sign = np.empty(block)
+    picks = np.empty(n_components, dtype=np.int64)
+    output = np.empty(n_components)
+    tile = np.empty(block * _TILE)
+    for begin in range(0, n_rows, block):
+        end = min(begin + block, n_rows)
+        for i in range(end - begin):
+            h = _mix(row_key + (start + np.uint64(begin + i)) * GOLDEN)
+            sign[i] = 1.0 if h & _ONE else -1.0
+        index = (start + np.uint64(begin)) // np.uint64(block)
+        block_picks = _mix(pick_key + index * GOLDEN)
+        block_outputs = _mix(output_key + index * GOLDEN)
+        for c in range(n_components):
+            h = _mix(block_picks + np.uint64(c) * GOLDEN)
+            picks[c] = np.int64(((h >> _HALF) * np.uint64(block)) >> _HALF)
+            output[c] = 1.0 if _mix(block_outputs + np.uint64(c) * GOLDEN) & _ONE else -1.0
+        for left in range(0, k, _TILE):
+            width = min(_TILE, k - left)
+            part = tile[: block * width]
+            for i in range(end - begin):
+                row = M[begin + i, left : left + width]
+                target = part[i * width : (i + 1) * width]
+                for j in range(width):
+                    target[j] = sign[i] * row[j]
+            part[(end - begin) * width :] = 0.0
+            _transform(part, width)
+            for c in range(n_components):
+                source = part[picks[c] * width : (picks[c] + 1) * width]
+                out = sketch[c, left : left + width]
+                for j in range(width):
+                    out[j] += output[c] * source[j]
+
+
+@njit(**_JIT)
+def _transform(a, width):
+    """Walsh-Hadamard transform in place of rows of a width, stored one after the other."""
+    chunk = width
+    while chunk < a.shape[0] and 2 * chunk <= _CHUNK:
+        chunk *= 2
+    for begin in range(0, a.shape[0], chunk):
+        _butterflies(a[begin : begin + chunk], width)
+    _butterflies(a, chunk)
+
+
+@njit(**_JIT)
+def _butterflies(a, length):
+    """The levels of a transform from a distance on; all loops run over neighbours.
+
+    Two levels are made in one go, which halves the traffic.
+    """
+    size = a.shape[0]
+    levels = 0
+    while (length << levels) < size:
+        levels += 1
+    if levels % 2 == 1:
+        for p in range(0, size, 2 * length):
+            u, v = a[p : p + length], a[p + length : p + 2 * length]
+            for j in range(length):
+                x, y = u[j], v[j]
+                u[j], v[j] = x + y, x - y
+        length *= 2
+    while length < size:
+        for p in range(0, size, 4 * length):
+            u0 = a[p : p + length]
+            u1 = a[p + length : p + 2 * length]
+            u2 = a[p + 2 * length : p + 3 * length]
+            u3 = a[p + 3 * length : p + 4 * length]
+            for j in range(length):
+                x0, x1, x2, x3 = u0[j], u1[j], u2[j], u3[j]
+                s0, s1, s2, s3 = x0 + x1, x0 - x1, x2 + x3, x2 - x3
+                u0[j], u1[j], u2[j], u3[j] = s0 + s2, s1 + s3, s0 - s2, s1 - s3
+        length *= 4
