@@ -5,12 +5,19 @@ is met by a change in this file alone.
 """
 
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, Options, StrOptions, validate_params
+from sklearn.utils._param_validation import (
+    Interval,
+    Options,
+    RealNotInt,
+    StrOptions,
+    validate_params,
+)
 from sklearn.utils.validation import _check_sample_weight
 
 __all__ = [
     "Interval",
     "Options",
+    "RealNotInt",
     "StrOptions",
     "_check_sample_weight",
     "_fit_context",

@@ -1,0 +1,5 @@
+"""Linear models for many rows."""
+
+from ._sketched_regression import SketchedRegression
+
+__all__ = ["SketchedRegression"]

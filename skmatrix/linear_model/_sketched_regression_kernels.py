@@ -1,0 +1,56 @@
+"""Products with the rows of a sparse regression, as array-API functions."""
+
+import array_api_compat
+
+from .._backend import kernel
+from .._xp import csr_matmul
+
+
+@kernel(numba="skmatrix.linear_model._sketched_regression_numba:csr_gradient", min_size=0)
+def csr_gradient(xp, data, indices, indptr, row_weight, base, coef):
+    """Residuals ``base - diag(w) A x`` of sparse rows, taken back by the transposed rows.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    data : array of shape (nnz,)
+        Values of the entries of A.
+    indices : integer array of shape (nnz,)
+        Their columns.
+    indptr : integer array of shape (n_rows + 1,)
+        Bounds of the rows.
+    row_weight : array of shape (n_rows,)
+        Factors w of the rows.
+    base : array of shape (n_rows, k)
+        Weighted targets, or what stands for them.
+    coef : array of shape (n_features, k)
+        x.
+
+    Returns
+    -------
+    slope : float64 array of shape (n_features, k)
+        ``A^T diag(w) residual``.
+    total : float64 array of shape (k,)
+        ``w^T residual``.
+    squares : float64 array of shape (k,)
+        Squared norms of the residuals.
+    """
+    data, row_weight, base, coef = (
+        xp.astype(a, xp.float64) for a in (data, row_weight, base, coef)
+    )
+    n_rows, n_features = indptr.shape[0] - 1, coef.shape[0]
+    residual = base - row_weight[:, None] * csr_matmul(xp, indptr, indices, data, coef)
+    pulled = row_weight[:, None] * residual
+    device = array_api_compat.device(data)
+    identity = xp.eye(n_features, dtype=xp.float64, device=device)
+    slope = xp.zeros(coef.shape, dtype=xp.float64, device=device)
+    # Rows are made dense a few at a time.
+    step = max(1, 2**20 // max(1, n_features))
+    for begin in range(0, n_rows, step):
+        end = min(begin + step, n_rows)
+        first, last = int(indptr[begin]), int(indptr[end])
+        bounds = indptr[begin : end + 1] - first
+        dense = csr_matmul(xp, bounds, indices[first:last], data[first:last], identity)
+        slope = slope + xp.matmul(xp.matrix_transpose(dense), pulled[begin:end, :])
+    return slope, xp.sum(pulled, axis=0), xp.sum(residual * residual, axis=0)

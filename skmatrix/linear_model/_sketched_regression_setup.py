@@ -1,0 +1,205 @@
+"""From the parameters of a sketched regression to a solver, a sketch and its size."""
+
+import math
+from numbers import Integral
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils.validation import validate_data
+
+from .._iterate import warn_caller
+from .._sklearn import _check_sample_weight
+from ..random_projection._sketch import Sketch
+from ._sketched_regression_rows import DenseRows, SparseRows
+from ._sketched_regression_triangle import Layout
+
+# Up to so many rows LAPACK is as fast as any sketch.
+_SMALL = 4096
+# Features from which the Gram matrix of "direct" costs more than conjugate gradients.
+_DIRECT = 2000
+# Features beyond which a triangle is too large.
+_LARGEST = 20_000
+# Features up to which a Hadamard transform of sparse rows, which fills them, is allowed.
+_SPARSE_SRHT = 512
+# Elements that a sparse matrix may have when it is made dense for LAPACK.
+_DENSE_ELEMENTS = 2**27
+# Gaussian sketches have the distortion that a preconditioner needs at this many times d.
+_PRECONDITIONER = {False: 4, True: 8}
+
+
+def read_rows(estimator, be, X, y, sample_weight, *, reset):
+    """Validate the data and make rows of them.
+
+    Returns
+    -------
+    X, y : arrays
+        The validated data, at X's home.
+    rows : DenseRows or SparseRows
+        The rows, without shifts.
+    """
+    y, sample_weight = be.follow(y, sample_weight)
+    X, y = validate_data(
+        estimator,
+        X,
+        y,
+        accept_sparse="csr",
+        dtype=be.float_dtypes,
+        multi_output=True,
+        y_numeric=True,
+        reset=reset,
+    )
+    y = be.home.astype(y, X.dtype) if not isinstance(y, np.ndarray) else y.astype(X.dtype)
+    root_weight = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        root_weight = be.load(be.home.sqrt(weight))
+    Y = be.load(y if y.ndim == 2 else y[:, None])
+    layout = Layout(bool(estimator.fit_intercept), X.shape[1], Y.shape[1])
+    if sp.issparse(X):
+        arrays = be.load(X.data, X.indices, X.indptr)
+        return X, y, SparseRows(be, arrays, Y, root_weight, layout)
+    return X, y, DenseRows(be, be.load(X), Y, root_weight, layout)
+
+
+def check_penalties(alpha, n_targets):
+    """The penalty of each target.
+
+    Raises
+    ------
+    ValueError
+        If there is one for another number of targets, or one that is negative or not finite.
+    """
+    penalties = np.asarray(alpha, dtype=np.float64)
+    if penalties.ndim > 1 or (penalties.ndim == 1 and penalties.size not in (1, n_targets)):
+        raise ValueError(
+            f"alpha must be a number or have one entry per target. Got shape {penalties.shape} for"
+            f" n_targets={n_targets}."
+        )
+    if not np.all((penalties >= 0) & np.isfinite(penalties)):
+        raise ValueError(f"alpha must be finite and not negative. Got {alpha!r}.")
+    return np.broadcast_to(penalties, (n_targets,))
+
+
+def check_size(n_features):
+    """Refuse more features than a triangle can have."""
+    if n_features > _LARGEST:
+        raise ValueError(
+            f"X has {n_features} features: a sketched regression keeps an array of n_features x"
+            f" n_features and takes {_LARGEST} at most. Use"
+            ' sklearn.linear_model.Ridge(solver="lsqr").'
+        )
+
+
+def sketch_rows(estimator, layout, *, sparse, solver):
+    """Length of the sketch.
+
+    Parameters
+    ----------
+    estimator : SketchedRegression
+        Its parameters.
+    layout : Layout
+        Columns of the rows.
+    sparse : bool
+        Whether X is sparse.
+    solver : str
+        For "sketch" the length comes from the accuracy of the answer, else from what a
+        preconditioner needs.
+
+    Returns
+    -------
+    m : int
+        Number of rows.
+
+    Raises
+    ------
+    ValueError
+        If it would not exceed the number of features.
+    """
+    size, d, p = estimator.sketch_size, layout.n_features, layout.n_parameters
+    if isinstance(size, tuple):
+        if len(size) != 2 or size[0] != "suboptimality" or not size[1] > 0:
+            raise ValueError(
+                'sketch_size must be "auto", a number or ("suboptimality", rho) with rho > 0. Got'
+                f" {size!r}."
+            )
+        return p + 1 + math.ceil(p / size[1])
+    if isinstance(size, Integral):
+        m = int(size)
+    elif size != "auto":
+        m = math.ceil(size * d)
+    elif solver == "sketch":
+        spread = 2 * d * math.log(2 * d / estimator.delta) / estimator.eps**2
+        return p + 1 + math.ceil(spread)
+    else:
+        return max(_PRECONDITIONER[sparse] * p, p + 64)
+    if m <= p:
+        raise ValueError(
+            f"sketch_size={size!r} makes a sketch of {m} rows, but sketch_size must exceed"
+            f" n_features={d}, and n_features + 1 with an intercept. Raise it."
+        )
+    return m
+
+
+def choose_solver(estimator, n_rows, layout, *, sparse):
+    """The solver that runs, and the length of its sketch.
+
+    Returns
+    -------
+    solver : {"sketch", "direct", "iterative", "lapack"}
+        The choice.
+    m : int
+        Length of the sketch.
+    """
+    d, wanted = layout.n_features, estimator.solver
+    m = sketch_rows(estimator, layout, sparse=sparse, solver=wanted)
+    if wanted == "sketch" and m >= n_rows:
+        warn_caller(
+            f"A sketch of {m} rows is not shorter than the {n_rows} rows of X: an exact solver"
+            ' takes the place of solver="sketch". Pass more rows, or a smaller sketch_size.',
+            UserWarning,
+        )
+        wanted = "auto"
+        m = sketch_rows(estimator, layout, sparse=sparse, solver=wanted)
+    short = n_rows < 2 * m or n_rows <= layout.n_parameters
+    if wanted == "auto":
+        if short or n_rows <= max(4 * d, _SMALL):
+            wanted = "lapack"
+        else:
+            wanted = "iterative" if sparse or d > _DIRECT else "direct"
+    elif short and wanted != "sketch":
+        wanted = "lapack"
+    if wanted != "lapack":
+        check_size(d)
+    elif sparse and n_rows * d > _DENSE_ELEMENTS:
+        raise ValueError(
+            f"X is sparse with shape ({n_rows}, {d}): too few rows for a sketch of {m}, too many to"
+            ' be made dense. Use sklearn.linear_model.Ridge(solver="lsqr") or'
+            " scipy.sparse.linalg.lsqr."
+        )
+    return wanted, m
+
+
+def make_sketch(estimator, n_components, seed, *, sparse, solver, n_features, n_samples=None):
+    """The sketching matrix.
+
+    Raises
+    ------
+    ValueError
+        If the Hadamard transform would fill sparse rows with many features, or a sample is to
+        be drawn from rows whose number is not known.
+    """
+    kind = estimator.sketch
+    if kind == "auto":
+        kind = "srht" if solver == "sketch" and not sparse else "sparse_sign"
+    if kind == "srht" and sparse and n_features > _SPARSE_SRHT:
+        raise ValueError(
+            f'sketch="srht" makes rows dense, and X is sparse with {n_features} features, more than'
+            f' {_SPARSE_SRHT}. Use sketch="sparse_sign".'
+        )
+    if kind == "uniform" and n_samples is None:
+        raise ValueError(
+            'sketch="uniform" draws from all rows and cannot sketch a stream, whose number of rows'
+            ' is not known. Use sketch="srht" or "sparse_sign".'
+        )
+    known = n_samples if kind == "uniform" else None
+    return Sketch(kind, n_components, seed, estimator.sparse_sign_nnz, known)

@@ -1,0 +1,433 @@
+"""The ways to solve a regression: exactly on its rows, or on what a sketch says of them."""
+
+import math
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from scipy.linalg import cho_solve, eigvalsh, lapack, solve_triangular
+from scipy.stats import t as student
+
+from ._sketched_regression_triangle import (
+    column_condition,
+    factorise,
+    residual_norms,
+    triangularise,
+)
+
+# Below this condition number of the equilibrated sketch, the Gram matrix of the columns
+# themselves is good enough a start for the refinement.
+_PLAIN_GRAM = 1e5
+# Reciprocal condition number of a whitened Gram matrix below which it is whitened once more.
+_POOR_GRAM = 1e-4
+_WHITENINGS = 3
+# Norms of columns outside of this range ask for other units: their products would overflow.
+_RANGE = (1e-100, 1e100)
+# Share of its gradient that a restarted stage of conjugate gradients has to remove.
+_LATER_STAGE = 1e-6
+
+
+@dataclass
+class Solution:
+    """What a solver found for targets of one penalty.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_parameters, n_targets)
+        Intercept and coefficients, for the rows as they were passed.
+    whitener : ndarray of shape (n_parameters, rank)
+        W with orthonormal ``[1 | A] W``, up to the distortion of the sketch unless `exact`.
+    rank : int
+        Numerical rank.
+    condition : float
+        Condition number of the features without their means.
+    residual_norm : ndarray of shape (n_targets,)
+        Norms of the residuals.
+    triangle : ndarray or None
+        Triangle of all rows, with the solution in its right-hand side, if the solver has it.
+    exact : bool
+        Whether `whitener` is that of the rows and not of their sketch.
+    std : ndarray of shape (n_features, n_targets) or None
+        Standard error that sketching gives to the coefficients.
+    freedom : int or None
+        Degrees of freedom of `std`.
+    distortion : float
+        Distortion of the sketch: expected, or measured.
+    spectrum : ndarray or None
+        Singular values of the preconditioned rows, if they were asked for.
+    n_iter : int
+        Refinement or conjugate gradient steps.
+    """
+
+    parameters: np.ndarray
+    whitener: np.ndarray
+    rank: int
+    condition: float
+    residual_norm: np.ndarray
+    triangle: np.ndarray | None = None
+    exact: bool = True
+    std: np.ndarray | None = None
+    freedom: int | None = None
+    distortion: float = 0.0
+    spectrum: np.ndarray | None = None
+    n_iter: int = 0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Parameters of a solver.
+
+    Attributes
+    ----------
+    alpha : float
+        Penalty.
+    rank_tol : float
+        Cut for the numerical rank.
+    tol, max_iter : float, int
+        Of the conjugate gradients.
+    refine : int
+        Steps, or stages, of refinement.
+    measure : bool
+        Whether to measure the sketch.
+    """
+
+    alpha: float
+    rank_tol: float
+    tol: float
+    max_iter: int
+    refine: int
+    measure: bool
+
+
+def solve_triangle(R, layout, rules):
+    """Solution from the triangle of the rows, to machine precision."""
+    factor = factorise(R, layout, rules.alpha, rules.rank_tol)
+    return Solution(
+        parameters=factor.parameters,
+        whitener=factor.whitener,
+        rank=factor.rank,
+        condition=column_condition(R, layout),
+        residual_norm=residual_norms(R, layout, factor.parameters),
+        triangle=R,
+    )
+
+
+def solve_sketch(sketched, layout, rules):
+    """Sketch-and-solve: x' = argmin |S A x - S b|, and the law of its error.
+
+    Given S A, for Gaussian S exactly and for the others in the limit,
+    ``x'_j - x*_j = sigma_j t_{m - p}`` with
+    ``sigma_j^2 = |S b - S A x'|^2 / (m - p) [(A^T S^T S A)^-1]_jj``. With a penalty, the sandwich
+    estimator takes its place.
+    """
+    R = triangularise(sketched)
+    factor = factorise(R, layout, rules.alpha, rules.rank_tol)
+    W, p, m = factor.whitener, layout.n_parameters, sketched.shape[0]
+    freedom = max(m - W.shape[1], 1)
+    misfit = sketched[:, p:] - sketched[:, :p] @ factor.parameters
+    norm = np.linalg.norm(misfit, axis=0)
+    if rules.alpha == 0:
+        spread = np.linalg.norm(W[layout.penalised], axis=1)
+        std = spread[:, None] * norm / math.sqrt(freedom)
+    else:
+        std = _sandwich(sketched[:, :p] @ W, misfit, W[layout.penalised])
+        std *= math.sqrt(m / freedom)
+    return Solution(
+        parameters=factor.parameters,
+        whitener=W,
+        rank=factor.rank,
+        condition=column_condition(R, layout),
+        # A sketch fits a part of its own noise.
+        residual_norm=norm * math.sqrt(m / freedom),
+        exact=False,
+        std=std,
+        freedom=freedom,
+        distortion=math.sqrt(p / m),
+    )
+
+
+def _sandwich(whitened, misfit, W):
+    """Standard errors of penalised coefficients, the rows of the sketch taken as draws."""
+    std = np.empty((W.shape[0], misfit.shape[1]))
+    for t in range(misfit.shape[1]):
+        scores = whitened * misfit[:, t : t + 1]
+        # Norms of columns: the diagonal of W scores^T scores W^T without its square.
+        std[:, t] = np.linalg.norm((scores - scores.mean(axis=0)) @ W.T, axis=0)
+    return std
+
+
+def solve_direct(rows, sketched, rules, n_components):
+    """Sketch-preconditioned Gram matrix, and refinement on the true residual.
+
+    1. W from the sketch, so that ``T W``, with ``T = [1 | A]``, is nearly orthonormal.
+    2. ``G = W^T T^T T W + alpha W^T W`` in one pass, and its Cholesky factor C.
+    3. ``x = W C^-1 C^-T W^T T^T b``.
+    4. ``x += W C^-1 C^-T W^T (T^T (b - T x) - alpha x)``, the residual from another pass.
+
+    Where the columns are not far from independent, W is diagonal: half the work, one more step.
+    """
+    layout, alpha = rows.layout, rules.alpha
+    R = triangularise(sketched)
+    factor = factorise(R, layout, alpha, rules.rank_tol)
+    full = factor.whitener.shape[1] == layout.n_parameters
+    plain = full and factor.scaled_condition < _PLAIN_GRAM
+    W = np.diag(1 / factor.scale) if plain else factor.whitener
+    gram, lower = _gram(rows, W, plain, alpha)
+    spectrum = None
+    if rules.measure and lower is not None:
+        change = factor.whitener * factor.scale[:, None] if plain else np.eye(W.shape[1])
+        spectrum = np.sqrt(np.maximum(eigvalsh(change.T @ (lower @ lower.T) @ change), 0))
+    for _ in range(_WHITENINGS):
+        if lower is None or plain or _reciprocal_condition(lower) > _POOR_GRAM:
+            break
+        # The sketch was a poor one: what it has led to is a better one.
+        W = solve_triangular(lower, W.T, lower=True, check_finite=False).T
+        gram, lower = _gram(rows, W, False, alpha)
+    if lower is None:
+        # The sketch has lost a direction: by Householder's reflections, then.
+        return solve_triangle(rows.triangle(), layout, rules)
+    r = W.shape[1]
+    x, norm = W @ cho_solve((lower, True), gram[:r, r:], check_finite=False), None
+    steps = rules.refine + int(plain and rules.refine > 0)
+    for _ in range(steps):
+        slope, norm = penalised_gradient(rows, x, alpha)
+        x = x + W @ cho_solve((lower, True), W.T @ slope, check_finite=False)
+    if norm is None:
+        _, norm = penalised_gradient(rows, x, alpha)
+    return Solution(
+        parameters=factor.shortest(x),
+        whitener=solve_triangular(lower, W.T, lower=True, check_finite=False).T,
+        rank=factor.rank,
+        condition=column_condition(R, layout),
+        residual_norm=norm,
+        triangle=_triangle(lower, W, x, norm) if full and alpha == 0 else None,
+        distortion=_distortion(spectrum, layout, n_components),
+        spectrum=spectrum,
+        n_iter=steps,
+    )
+
+
+def _gram(rows, W, plain, alpha):
+    """Gram matrix of ``[T W | B]``, and the factor of its first block with the penalty."""
+    (gram,) = rows.total("gram", None if plain else W)
+    if plain:
+        scale = np.ones(gram.shape[0])
+        scale[: W.shape[1]] = np.diagonal(W)
+        gram = scale[:, None] * gram * scale
+    r, penalised = W.shape[1], W[rows.layout.penalised]
+    try:
+        lower = np.linalg.cholesky(gram[:r, :r] + alpha * (penalised.T @ penalised))
+    except np.linalg.LinAlgError:
+        return gram, None
+    return gram, lower if np.isfinite(lower).all() else None
+
+
+def _reciprocal_condition(lower):
+    """Estimated reciprocal condition number of the matrix with this Cholesky factor."""
+    if not lower.size:
+        return 1.0
+    norm = np.abs(lower @ lower.T).sum(axis=0).max()
+    return float(lapack.dpocon(lower, norm, uplo="L")[0])
+
+
+def _triangle(lower, W, x, norm):
+    """Triangle of all rows: C^T W^-1, with the right-hand side that x solves."""
+    left = solve_triangular(W, lower, trans="T", check_finite=False).T
+    corner = np.diag(norm)
+    below = np.zeros((corner.shape[0], left.shape[1]))
+    return np.concatenate(
+        [np.concatenate([left, left @ x], axis=1), np.concatenate([below, corner], axis=1)]
+    )
+
+
+def _distortion(spectrum, layout, n_components):
+    """Distortion of the sketch: measured if it can be, else what is expected."""
+    if spectrum is None or not spectrum.size:
+        return math.sqrt(layout.n_parameters / n_components)
+    # The sketch sees lengths as 1 where the rows have these.
+    return float(max(np.max(1 / spectrum) - 1, 1 - np.min(1 / spectrum)))
+
+
+def penalised_gradient(rows, x, alpha):
+    """``T^T (B - T x) - alpha x`` without the intercept's penalty, and the residual norms."""
+    slope, squares = rows.total("gradient", x)
+    slope[rows.layout.penalised] -= alpha * x[rows.layout.penalised]
+    return slope, np.sqrt(squares)
+
+
+def solve_iterative(rows, sketched, rules, n_components, loop, state):
+    """Conjugate gradients on the sketch-preconditioned normal equations.
+
+    In the coordinates of W the normal matrix is close to the identity, so that the error falls
+    by ``sqrt(p / m)`` a step. Further stages start from the true residual, which makes up for
+    the digits that the normal equations lose.
+
+    Parameters
+    ----------
+    rows : LocalRows or the like
+        The rows.
+    sketched : ndarray of shape (n_components, width)
+        Their sketch.
+    rules : Rules
+        Parameters.
+    n_components : int
+        Rows of the sketch.
+    loop : Iterations
+        The outer loop, one step each.
+    state : callable or None
+        Makes fitted attributes of parameters, for callbacks.
+    """
+    layout, alpha = rows.layout, rules.alpha
+    R = triangularise(sketched)
+    factor = factorise(R, layout, alpha, rules.rank_tol)
+    W = factor.whitener
+    x = factor.parameters
+
+    def normal(z):
+        u = W @ z
+        (product,) = rows.total("normal", u)
+        product[layout.penalised] += alpha * u[layout.penalised]
+        return W.T @ product
+
+    def describe(x, stage):
+        return state(factor.shortest(x + W @ stage.z))
+
+    slope, norm = penalised_gradient(rows, x, alpha)
+    stage = _Stage(W.T @ slope)
+    first, n_later = stage.size, rules.refine
+    goal = rules.tol * first
+    for _ in loop:
+        change = stage.step(normal, goal)
+        finished = bool(np.all(stage.size <= goal))
+        share = np.max(change / np.where(first > 0, first, 1.0), initial=0.0)
+        last = finished and n_later == 0
+        loop.update(
+            share,
+            objective=float(np.max(share)),
+            state=None if state is None else partial(describe, x, stage),
+            allow_stop=last,
+        )
+        if last:
+            loop.stop("the last stage has reached its goal")
+        elif finished:
+            x = x + W @ stage.z
+            slope, norm = penalised_gradient(rows, x, alpha)
+            stage, n_later = _Stage(W.T @ slope), n_later - 1
+            goal = _LATER_STAGE * stage.size
+    x = x + W @ stage.z
+    return Solution(
+        parameters=factor.shortest(x),
+        whitener=W,
+        rank=factor.rank,
+        condition=column_condition(R, layout),
+        residual_norm=norm,
+        exact=False,
+        distortion=math.sqrt(layout.n_parameters / n_components),
+        n_iter=loop.n_iter,
+    )
+
+
+class _Stage:
+    """Conjugate gradients from zero, all targets in step, each frozen at its goal."""
+
+    def __init__(self, residual):
+        self.z = np.zeros_like(residual)
+        self.residual = residual
+        self.direction = residual
+        self.energy = np.sum(residual * residual, axis=0)
+
+    @property
+    def size(self):
+        """Norms of the residuals."""
+        return np.sqrt(self.energy)
+
+    def step(self, normal, goal):
+        """One step of the targets that are above their goal; returns the norms after it."""
+        active = self.size > goal
+        if active.any():
+            product = normal(self.direction)
+            curvature = np.sum(self.direction * product, axis=0)
+            length = np.where(
+                active & (curvature > 0), self.energy / np.where(curvature > 0, curvature, 1), 0
+            )
+            self.z = self.z + length * self.direction
+            self.residual = self.residual - length * product
+            before, self.energy = self.energy, np.sum(self.residual * self.residual, axis=0)
+            growth = self.energy / np.where(before > 0, before, 1)
+            self.direction = self.residual + growth * self.direction
+        return self.size
+
+
+def extreme_units(sketched, layout, alpha):
+    """Powers of two for features and targets whose squares would overflow or vanish.
+
+    Returns
+    -------
+    unit, target_unit : ndarray or None
+        None where no other unit is needed. A penalty allows the features but one.
+    """
+    peak = np.abs(sketched).max(axis=0)
+    if not np.isfinite(peak).all():
+        raise ValueError(
+            "X or y has values so large that sums overflow. Divide them by a power of ten first."
+        )
+    features = peak[layout.penalised]
+    used = features[features > 0]
+    targets = peak[layout.n_parameters :]
+
+    def extreme(values):
+        return values.size and (values.min() < _RANGE[0] or values.max() > _RANGE[1])
+
+    unit = target_unit = None
+    if extreme(used):
+        top = features if alpha == 0 else np.full_like(features, features.max())
+        unit = _power_of_two(top)
+    if extreme(targets[targets > 0]):
+        target_unit = _power_of_two(targets)
+    return unit, target_unit
+
+
+def _power_of_two(size):
+    """Powers of two that bring sizes to about 1; 1 for zero."""
+    _, exponent = np.frexp(np.where(size > 0, size, 1.0))
+    return np.ldexp(1.0, -exponent)
+
+
+def certify(rows, solution, alpha, delta):
+    """How far the answer can be from the exact one, by the gradient at the answer.
+
+    With ``g = T^T (b - T x') - alpha x'`` and ``d = |W^T g|``, ``d^2 / lambda_max <=
+    |T (x' - x*)|^2 <= d^2 / lambda_min`` for the eigenvalues of ``W^T T^T T W``: 1 if W is that
+    of the rows, else what a sketch leaves with probability ``1 - delta``. ``W W^T g`` is an
+    estimate of ``x* - x'``.
+
+    Returns
+    -------
+    found : dict
+        "prediction_error_bound", "prediction_error_lower_bound", "relative_suboptimality_bound"
+        and "coef_correction", an entry or a column per target.
+    """
+    W, layout = solution.whitener, rows.layout
+    slope, norm = penalised_gradient(rows, solution.parameters, alpha)
+    whitened = W.T @ slope
+    size = np.linalg.norm(whitened, axis=0)
+    low = high = 1.0
+    if not solution.exact:
+        m = (layout.n_parameters / solution.distortion**2) if solution.distortion else np.inf
+        slack = math.sqrt(layout.n_parameters / m) + math.sqrt(2 * math.log(1 / delta) / m)
+        low, high = (1 + slack) ** -2, max(1 - slack, 0.0) ** -2 if slack < 1 else np.inf
+    bound = size / math.sqrt(low)
+    optimum = norm**2 - bound**2
+    with np.errstate(divide="ignore"):
+        suboptimality = np.where(optimum > 0, bound**2 / np.where(optimum > 0, optimum, 1), np.inf)
+    return {
+        "prediction_error_bound": bound,
+        "prediction_error_lower_bound": size / math.sqrt(high),
+        "relative_suboptimality_bound": suboptimality,
+        "coef_correction": (W @ whitened)[layout.penalised],
+    }
+
+
+def error_quantile(level, freedom, n_coefficients=1):
+    """Quantile of the t distribution for two-sided intervals, by Bonferroni for several."""
+    return float(student.ppf(1 - (1 - level) / (2 * n_coefficients), freedom))
