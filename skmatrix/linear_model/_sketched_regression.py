@@ -21,6 +21,7 @@ from ._sketched_regression_rows import LocalRows
 from ._sketched_regression_setup import (
     check_penalties,
     check_size,
+    make_plan,
     make_sketch,
     read_rows,
     sketch_rows,
@@ -44,12 +45,10 @@ LAZY = (
     "solver_",
     "sketch_",
     "sketch_size_",
-    "_whitener",
-    "_freedom",
-    "_certificate",
+    "_kept",
 )
 # Private attributes of a fit.
-PRIVATE = ("_whitener", "_freedom", "_certificate", "_stream", "_origin")
+PRIVATE = ("_kept", "_stream", "_origin")
 
 
 class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -150,7 +149,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
     gradient_history_ : ndarray of shape (n_iter,)
         Share of the gradient that is left after each step of "iterative", empty for others.
     n_iter_ : int
-        Refinement steps of "direct", conjugate gradient steps of "iterative".
+        Conjugate gradient steps of "iterative", 1 and the refinement steps for "direct", else 1.
     n_samples_seen_ : int
         Rows that were fitted.
     n_features_in_ : int
@@ -336,13 +335,14 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
                 arrays = {k: be.unload(v) for k, v in attributes.items() if np.ndim(v)}
                 return attributes | arrays
 
+            sparse = sp.issparse(X)
+            plan = make_plan(self, rows.n_rows, rows.layout, sparse=sparse, seed=self._draw_seed())
             with fit_threads(be, self.n_jobs) as pool:
                 found = fit_rows(
                     self,
                     LocalRows(rows, pool),
                     penalties,
-                    sparse=sp.issparse(X),
-                    seed=self._draw_seed(),
+                    plan,
                     make_loop=make_loop,
                     describe=describe,
                 )
@@ -443,8 +443,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
     def _publish(self, be, origin, found):
         """Set the fitted attributes."""
         for name, value in origin.describe(found, self.delta).items():
-            array = isinstance(value, np.ndarray) and not name.startswith("_")
-            setattr(self, name, be.unload(value) if array else value)
+            setattr(self, name, be.unload(value) if isinstance(value, np.ndarray) else value)
         self._origin = origin
         self.n_features_in_ = origin.layout.n_features
         vars(self).pop("_stream", None)
@@ -470,14 +469,14 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
 
             return predict_row_blocks(self, X)
         be, X = self._open(X, "predict")
-        coef = self.coef_
+        columns = self.coef_ if self.coef_.ndim == 1 else self.coef_.T
         if sp.issparse(X):
-            return X @ coef.T.astype(X.dtype) + self.intercept_
-        X, coef = be.load(X, coef)
-        predicted = X @ be.xp.astype(coef.T, X.dtype)
-        if coef.ndim == 2:
-            return be.unload(predicted + be.xp.astype(be.load(self.intercept_), X.dtype))
-        return be.unload(predicted + self.intercept_)
+            return X @ columns.astype(X.dtype) + self.intercept_
+        X, columns = be.load(X, columns)
+        predicted = X @ be.xp.astype(columns, X.dtype)
+        if columns.ndim == 1:
+            return be.unload(predicted + self.intercept_)
+        return be.unload(predicted + be.xp.astype(be.load(self.intercept_), X.dtype))
 
     def _open(self, X, method):
         """Back end and validated X, for a method of the fitted estimator."""
@@ -553,7 +552,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             )
         coef, std = to_numpy(self.coef_), to_numpy(self.coef_sketch_std_)
         several = coef.shape[-1] if simultaneous else 1
-        margin = error_quantile(level, self._freedom, several) * std
+        margin = error_quantile(level, self._kept.freedom, several) * std
         return np.stack([coef - margin, coef + margin])
 
     def certificate(self):
@@ -579,12 +578,12 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             If the estimator was not fitted with ``certify=True``, or by `partial_fit`.
         """
         check_is_fitted(self)
-        if self._certificate is None:
+        if self._kept.certificate is None:
             raise ValueError(
                 "There is no certificate: it takes another pass over the data. Fit with"
                 " certify=True, and by fit rather than partial_fit."
             )
-        return dict(self._certificate)
+        return dict(self._kept.certificate)
 
     def leverage_scores(self, X):
         """Leverage of rows: how much each would determine its own prediction.
@@ -605,7 +604,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         """
         check_is_fitted(self)
         be, X = self._open(X, "leverage_scores")
-        W, constant = self._origin.row_whitener(self._whitener)
+        W, constant = self._origin.row_whitener(self._kept.whitener)
         if sp.issparse(X):
             return np.sum((X @ W.astype(X.dtype) + constant.astype(X.dtype)) ** 2, axis=1)
         X = be.load(X)

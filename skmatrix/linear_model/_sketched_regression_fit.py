@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from ..random_projection._sketch import Sketch
-from ._sketched_regression_setup import choose_solver, make_sketch
 from ._sketched_regression_solvers import (
     Rules,
     Solution,
@@ -51,6 +50,25 @@ class Found:
     certificate: dict | None = None
     history: tuple = ()
     stream: Any = None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What the methods of a fitted estimator need beside its attributes.
+
+    Attributes
+    ----------
+    whitener : ndarray of shape (n_parameters, rank)
+        Whitens rows less the shifts of their origin.
+    freedom : int or None
+        Degrees of freedom of the standard errors.
+    certificate : dict or None
+        Bounds on the error.
+    """
+
+    whitener: np.ndarray
+    freedom: int | None
+    certificate: dict | None
 
 
 @dataclass(frozen=True)
@@ -119,7 +137,7 @@ class Origin:
         }
 
     def describe(self, found, delta):
-        """Fitted attributes, those without trailing underscore for internal use."""
+        """Fitted attributes."""
         solution, std, bound = found.solution, found.solution.std, None
         if std is not None:
             quantile = error_quantile(1 - delta, solution.freedom, self.layout.n_features)
@@ -138,9 +156,7 @@ class Origin:
             "solver_": found.solver,
             "sketch_": None if found.matrix is None else found.matrix.kind,
             "sketch_size_": None if found.matrix is None else found.matrix.n_components,
-            "_whitener": solution.whitener,
-            "_freedom": solution.freedom,
-            "_certificate": self._described_certificate(found),
+            "_kept": Kept(solution.whitener, solution.freedom, self._described_certificate(found)),
         }
 
     def _described_certificate(self, found):
@@ -174,7 +190,7 @@ class Origin:
         return W, constant if self.shift is None else constant - self.shift @ W
 
 
-def fit_rows(estimator, rows, penalties, *, sparse, seed, make_loop, describe):
+def fit_rows(estimator, rows, penalties, plan, *, make_loop, describe):
     """Solve for all targets, those of one penalty together.
 
     Parameters
@@ -185,10 +201,8 @@ def fit_rows(estimator, rows, penalties, *, sparse, seed, make_loop, describe):
         The rows.
     penalties : ndarray of shape (n_targets,)
         Penalty of each target.
-    sparse : bool
-        Whether X is sparse.
-    seed : int
-        Seed of the sketch.
+    plan : tuple
+        The solver and its sketching matrix.
     make_loop : callable
         Makes the outer loop of "iterative".
     describe : callable
@@ -200,18 +214,7 @@ def fit_rows(estimator, rows, penalties, *, sparse, seed, make_loop, describe):
         Solution and what belongs to it.
     """
     layout = rows.layout
-    solver, m = choose_solver(estimator, rows.n_rows, layout, sparse=sparse)
-    matrix = None
-    if solver != "lapack":
-        matrix = make_sketch(
-            estimator,
-            m,
-            seed,
-            sparse=sparse,
-            solver=solver,
-            n_features=layout.n_features,
-            n_samples=rows.n_rows,
-        )
+    solver, matrix = plan
     return _by_penalty(
         penalties,
         layout,
@@ -300,7 +303,7 @@ def _fit_penalty(estimator, rows, penalty, solver, matrix, make_loop, describe):
     """Solve for targets of one penalty."""
     rules, history, unit, target_unit = _rules(estimator, rows.layout, penalty), (), None, None
     if solver == "lapack":
-        solution = solve_triangle(triangularise(rows.whole()), rows.layout, rules)
+        solution = solve_triangle(rows.triangle(), rows.layout, rules)
     else:
         (sketched,) = rows.total("sketch", matrix)
         unit, target_unit = extreme_units(sketched, rows.layout, penalty)

@@ -341,10 +341,6 @@ class LocalRows:
         """The same rows with some of the targets."""
         return LocalRows(self.rows.of_targets(chosen), self.pool)
 
-    def whole(self):
-        """All rows as one block on the host."""
-        return to_numpy(self.rows.assemble(0, self.n_rows))
-
     def total(self, method, *arguments):
         """Sums over all rows of what a method of the rows gives for some of them.
 
@@ -369,7 +365,9 @@ class LocalRows:
         return totals
 
     def triangle(self):
-        """Triangle of all rows."""
+        """Triangle of all rows, in one go if they are few."""
+        if self.n_rows <= _GROUP:
+            return triangularise(to_numpy(self.rows.assemble(0, self.n_rows)))
         merged = None
         for R in self._run("triangle", _GROUP, ()):
             merged = R if merged is None else triangularise(np.concatenate([merged, R]))

@@ -179,6 +179,36 @@ def choose_solver(estimator, n_rows, layout, *, sparse):
     return wanted, m
 
 
+def make_plan(estimator, n_rows, layout, *, sparse, seed):
+    """The solver that runs, and its sketching matrix.
+
+    Parameters
+    ----------
+    estimator : SketchedRegression
+        Its parameters.
+    n_rows : int
+        Number of rows.
+    layout : Layout
+        Columns of the rows.
+    sparse : bool
+        Whether X is sparse.
+    seed : int
+        Seed of the matrix.
+
+    Returns
+    -------
+    solver : {"sketch", "direct", "iterative", "lapack"}
+        The solver.
+    matrix : Sketch or None
+        None for "lapack".
+    """
+    solver, m = choose_solver(estimator, n_rows, layout, sparse=sparse)
+    if solver == "lapack":
+        return solver, None
+    settings = {"sparse": sparse, "solver": solver, "n_features": layout.n_features}
+    return solver, make_sketch(estimator, m, seed, n_samples=n_rows, **settings)
+
+
 def make_sketch(estimator, n_components, seed, *, sparse, solver, n_features, n_samples=None):
     """The sketching matrix.
 

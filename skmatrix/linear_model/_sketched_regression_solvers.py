@@ -56,7 +56,7 @@ class Solution:
     spectrum : ndarray or None
         Singular values of the preconditioned rows, if they were asked for.
     n_iter : int
-        Refinement or conjugate gradient steps.
+        Solves: the first one and the refinements, or conjugate gradient steps.
     """
 
     parameters: np.ndarray
@@ -70,7 +70,7 @@ class Solution:
     freedom: int | None = None
     distortion: float = 0.0
     spectrum: np.ndarray | None = None
-    n_iter: int = 0
+    n_iter: int = 1
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ def solve_direct(rows, sketched, rules, n_components):
         triangle=_triangle(lower, W, x, norm) if full and alpha == 0 else None,
         distortion=_distortion(spectrum, layout, n_components),
         spectrum=spectrum,
-        n_iter=steps,
+        n_iter=1 + steps,
     )
 
 
