@@ -1,7 +1,9 @@
 """Least squares and ridge regression by sketching."""
 
 from numbers import Integral, Real
+from typing import Any
 
+import array_api_compat
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
@@ -403,7 +405,10 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
                     self._stream.add(host, to_numpy(M))
             self.n_samples_seen_ = getattr(self, "n_samples_seen_", 0) + int(X.shape[0])
             for name in LAZY:
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
+            if not array_api_compat.is_numpy_namespace(be.home):
+                # What is solved later knows no library but NumPy.
+                self._solve_stream(be)
         return self
 
     def _begin_stream(self, rows, y, X):
@@ -411,8 +416,8 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         layout = rows.layout
         check_size(layout.n_features)
         self._origin = Origin.of(self, rows, X, y)
+        self._stream: Any = TriangleStream(layout)
         if self.solver != "sketch":
-            self._stream = TriangleStream(layout)
             return
         sparse = sp.issparse(X)
         m = sketch_rows(self, layout, sparse=sparse, solver="sketch")
@@ -422,15 +427,18 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
     def __getattr__(self, name):
         """Solve a stream of batches when its solution is first asked for."""
         if name in LAZY and "_stream" in vars(self):
-            host = get_backend("auto", np.empty(0))
-            layout = self._origin.layout
-            penalties = check_penalties(self.alpha, layout.n_targets)
-            with fit_threads(host, None):
-                found = solve_stream(self, host, self._stream, penalties, layout)
-            found.stream = self._stream
-            self._publish(host, self._origin, found)
+            self._solve_stream(get_backend("auto", np.empty(0)))
             return vars(self)[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _solve_stream(self, be):
+        """Find the solution of the rows so far, at the home of a back end."""
+        host, layout = get_backend("auto", np.empty(0)), self._origin.layout
+        penalties = check_penalties(self.alpha, layout.n_targets)
+        with fit_threads(host, None):
+            found = solve_stream(self, host, self._stream, penalties, layout)
+        found.stream = self._stream
+        self._publish(be, self._origin, found)
 
     def __sklearn_is_fitted__(self):
         """Whether there is a solution, or a stream that has one."""
@@ -446,7 +454,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             setattr(self, name, be.unload(value) if isinstance(value, np.ndarray) else value)
         self._origin = origin
         self.n_features_in_ = origin.layout.n_features
-        vars(self).pop("_stream", None)
+        self.__dict__.pop("_stream", None)
         if found.stream is not None:
             self._stream = found.stream
 
@@ -537,7 +545,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             If the sketch is one for which the intervals can fail: "countsketch" or "uniform".
         """
         check_is_fitted(self)
-        if not (isinstance(level, Real) and 0 < level < 1):
+        if not (isinstance(level, (int, float)) and 0 < level < 1):
             raise ValueError(f"level must be between 0 and 1. Got {level!r}.")
         if self.coef_sketch_std_ is None:
             raise ValueError(

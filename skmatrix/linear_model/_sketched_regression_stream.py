@@ -43,12 +43,14 @@ class _Blocks:
         return self.buffer[: self.filled]
 
     def __getstate__(self):
+        """Without the unused part of the buffer."""
         return {"size": self.buffer.shape[0], "rest": self.rest.copy()}
 
     def __setstate__(self, state):
-        self.__init__(state["size"], state["rest"].shape[1])
-        self.filled = state["rest"].shape[0]
-        self.buffer[: self.filled] = state["rest"]
+        rest = state["rest"]
+        self.buffer = np.empty((state["size"], rest.shape[1]))
+        self.filled = rest.shape[0]
+        self.buffer[: self.filled] = rest
 
 
 class TriangleStream:

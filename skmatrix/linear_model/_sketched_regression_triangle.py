@@ -188,11 +188,11 @@ def condition_number(R):
     largest = smallest = 1.0
     for _ in range(_POWER_STEPS):
         v = R.T @ (R @ v)
-        largest = np.linalg.norm(v)
+        largest = float(np.linalg.norm(v))
         v /= largest
         with np.errstate(over="ignore", invalid="ignore"):
             w = solve_triangular(R, solve_triangular(R, w, trans="T", check_finite=False))
-        smallest = 1 / np.linalg.norm(w)
+        smallest = float(1 / np.linalg.norm(w))
         w = w * smallest
         if not np.isfinite(w).all():
             return np.inf
