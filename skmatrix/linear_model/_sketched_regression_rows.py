@@ -21,6 +21,7 @@ from ._sketched_regression_triangle import Layout, triangularise, update_triangl
 # the number of threads.
 _BLOCK = 2048
 _GROUP = 16384
+_SPARSE_GROUP = 131072
 # A block has about so many elements at most, but never fewer rows than this.
 _ELEMENTS = 2**22
 _SMALLEST_BLOCK = 256
@@ -63,6 +64,9 @@ class DenseRows:
     target_shift: np.ndarray | None = None
     unit: np.ndarray | None = None
     target_unit: np.ndarray | None = None
+
+    # Least rows of a group that is sketched.
+    sketch_group = _GROUP
 
     @property
     def n_rows(self):
@@ -212,6 +216,8 @@ class DenseRows:
 class SparseRows(DenseRows):
     """Consecutive rows of a sparse problem; `X` is the triple of arrays of a CSR matrix."""
 
+    sketch_group = _SPARSE_GROUP
+
     @property
     def n_rows(self):
         """Number of rows."""
@@ -256,26 +262,22 @@ class SparseRows(DenseRows):
 
     def sketch(self, begin, end, matrix):
         """Sketch of some rows: S [1 | A | B]."""
-        size = block_size(matrix)
-        total = None
+        # All rows at once where none is made dense: the sketch is much larger than they are.
+        size = end - begin if matrix.is_sparse else block_size(matrix)
+        lead, d = int(self.layout.intercept), self.layout.n_features
+        total = np.zeros((matrix.n_components, self.layout.width))
         for first in range(begin, end, size):
             last = min(first + size, end)
             weight, M = self._frame(first, last)
             where = self.start + first
-            body = matrix.apply_csr(
-                self.be, self._slice(first, last), weight, self.layout.n_features, where
-            )
-            frame = matrix.apply(self.be, M, where)
-            part = np.concatenate([to_numpy(frame), to_numpy(body)], axis=1)
-            total = part if total is None else total + part
-        return (self._reordered(total),)
-
-    def _reordered(self, sketched):
-        """``[1 | B | A]`` as ``[1 | A | B]``, the features in their unit."""
-        lead, q = int(self.layout.intercept), self.layout.n_targets
-        body = sketched[:, lead + q :]
-        body = body if self.unit is None else body * self.unit
-        return np.concatenate([sketched[:, :lead], body, sketched[:, lead : lead + q]], axis=1)
+            body = matrix.apply_csr(self.be, self._slice(first, last), weight, d, where)
+            frame = to_numpy(matrix.apply(self.be, M, where))
+            total[:, :lead] += frame[:, :lead]
+            total[:, lead : lead + d] += to_numpy(body)
+            total[:, lead + d :] += frame[:, lead:]
+        if self.unit is not None:
+            total[:, lead : lead + d] *= self.unit
+        return (total,)
 
     def gradient(self, begin, end, parameters):
         """``[1 | A]^T (B - [1 | A] x)`` and the squared norms of the residuals."""
@@ -358,7 +360,7 @@ class LocalRows:
         """
         size = _GROUP
         if method == "sketch":
-            size = max(size, block_size(*arguments))
+            size = max(self.rows.sketch_group, block_size(*arguments))
         totals = None
         for parts in self._run(method, size, arguments):
             totals = parts if totals is None else tuple(map(np.add, totals, parts))

@@ -6,7 +6,7 @@ from ._sketched_regression_rows import block_size
 from ._sketched_regression_triangle import triangularise, update_triangle
 
 # Least rows of a block that is added to a triangle.
-_BLOCK = 1024
+_BLOCK = 2048
 # Blocks of a group of a sketch, as in the sums over rows in memory.
 _GROUP = 16384
 
