@@ -296,8 +296,8 @@ class SketchedRegressionDisplay:
             if interval is not None:
                 inside = np.sum((interval[0] <= reference) & (reference <= interval[1]))
                 label = f"Reference, {inside} of {coef.size} inside"
-            style = {"color": "black", "marker": "|", "ms": 11, "mew": 2, "ls": "", "label": label}
-            self.lines_ += ax.plot(reference, places, **{**style, **reference_keywords})
+            mark = {"color": "black", "marker": "|", "ms": 11, "mew": 2, "ls": "", "label": label}
+            self.lines_ += ax.plot(reference, places, **{**mark, **reference_keywords})
         ax.set_yticks(places, self.data["names"])
         ax.set_ylim(coef.size - 0.4, -0.6)
         ax.set_xlabel("Coefficient times scale" if self.data["scaled"] else "Coefficient")
@@ -367,8 +367,7 @@ class SketchedRegressionDisplay:
         sure = f"{100 * (1 - self.data['delta']):g} %"
         if self.data["guarantee"] is not None:
             style = {"color": "0.4", "ls": ":", "lw": 2, "label": f"Guarantee, {sure}"}
-            style = {**style, **reference_keywords}
-            self.lines_ += ax.plot(rows, self.data["guarantee"], **style)
+            self.lines_ += ax.plot(rows, self.data["guarantee"], **{**style, **reference_keywords})
         style = {"color": "C1", "ls": "--", "lw": 2, "label": f"Bound of the sketch, {sure}"}
         self.lines_ += ax.plot(rows, self.data["bounds"], **style)
         style = {"color": "C0", "marker": "o", "label": "Median error"}
@@ -391,7 +390,7 @@ def _of_target(values, target):
     values = to_numpy(values)
     if values.ndim == 1:
         values = values[None, :]
-    if not (isinstance(target, Integral) and 0 <= target < values.shape[0]):
+    if not (isinstance(target, Integral) and target in range(values.shape[0])):
         raise ValueError(
             f"target={target!r} must be the position of one of the {values.shape[0]} targets."
         )
@@ -451,11 +450,11 @@ def _shown(found, features, names):
         n_shown = _SHOWN if features is None else features
         if n_shown < 1:
             raise ValueError(f"features must be at least 1. Got {features!r}.")
-        chosen = np.argsort(-np.abs(found["coef"]), kind="stable")[:n_shown]
+        chosen = np.argsort(-np.abs(found["coef"]), kind="stable")[:n_shown].tolist()
     else:
         chosen = [names.index(f) if f in names else f for f in features]
         for f in chosen:
-            if not (isinstance(f, Integral) and 0 <= f < n_features):
+            if not (isinstance(f, Integral) and f in range(n_features)):
                 raise ValueError(
                     f"features has {f!r}, which is neither the name of a feature nor a position"
                     f" below {n_features}."
