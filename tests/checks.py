@@ -7,7 +7,7 @@ from unittest import SkipTest
 import numpy as np
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, DataDimensionalityWarning
 
 # The only reasons for which one of scikit-learn's checks may skip itself.
 ACCEPTED_SKIPS = (
@@ -32,12 +32,15 @@ class KernelCase:
         Its keyword arguments.
     rtol, rtol_float32 : float
         Agreement asked of other engines, relative to the largest entry of a result.
+    upcasts : bool
+        Whether the kernel computes in float64, and returns it, whatever it is given.
     """
 
     arrays: tuple
     scalars: dict = field(default_factory=dict)
     rtol: float = 1e-10
     rtol_float32: float = 1e-4
+    upcasts: bool = False
 
     def cast(self, dtype):
         """Fresh copies of the arrays, the floating ones in another dtype."""
@@ -70,6 +73,8 @@ def run_check(check, *args, **kwargs):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             warnings.simplefilter("ignore", ConvergenceWarning)
+            # Some checks have but one feature.
+            warnings.simplefilter("ignore", DataDimensionalityWarning)
             # Some checks mix data frames and arrays on purpose.
             warnings.filterwarnings("ignore", "X does not have valid feature names")
             warnings.filterwarnings("ignore", "X has feature names, but")

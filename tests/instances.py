@@ -11,6 +11,10 @@ from sklearn.utils import get_tags
 INSTANCES: dict[str, list[dict]] = {
     "MatrixCompletion": [{"n_components": 2, "max_iter": 8}],
     "MatrixCompletionRegressor": [{"n_components": 2, "max_iter": 8}],
+    "SketchProjection": [
+        {"n_components": 3, "sketch": sketch}
+        for sketch in ("srht", "gaussian", "sparse_sign", "uniform")
+    ],
 }
 
 

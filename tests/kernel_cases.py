@@ -4,13 +4,14 @@ Adding a kernel means adding its cases: `test_kernels.py` fails without them.
 """
 
 import numpy as np
+import scipy.sparse as sp
 
 from tests.checks import KernelCase
 
 
 def all_cases():
     """Path of each kernel -> its cases."""
-    return {**_toy_cases(), **_impute_cases()}
+    return {**_toy_cases(), **_impute_cases(), **_sketch_cases()}
 
 
 def _toy_cases():
@@ -64,3 +65,53 @@ def _impute_cases():
             steps["inner_max_iter"] = 1 if method == "cholesky" else 2
             cases.append(KernelCase(arrays, steps, rtol=1e-9, rtol_float32=2e-3))
     return {"skmatrix.impute._matrix_completion_kernels:half_step": cases}
+
+
+def _sketch_cases():
+    """Cases of the Hadamard transform and of the sketches, which sum in double precision."""
+    rng = np.random.default_rng(0)
+
+    def case(arrays, seed, start, n_components, **scalars):
+        scalars = {"seed": seed, "start": start, "n_components": n_components, **scalars}
+        return KernelCase(arrays, scalars, rtol_float32=1e-6, upcasts=True)
+
+    def sparse(n_rows, k, density):
+        X = sp.random_array((n_rows, k), density=density, format="csr", rng=rng)
+        return X.data, X.indices, X.indptr, rng.uniform(0.5, 2, n_rows)
+
+    shapes = [(1, 3), (2, 1), (8, 5), (64, 37), (512, 33), (4096, 1)]
+    return {
+        "skmatrix.random_projection._kernels:fwht": [
+            KernelCase((rng.standard_normal(shape),)) for shape in shapes
+        ],
+        # Blocks that are full and one that is not, up to that of one row; no rows at all.
+        "skmatrix.random_projection._kernels:srht": [
+            case((rng.standard_normal((n_rows, k)),), seed, start, m, block=block)
+            for n_rows, k, seed, start, m, block in [
+                (70, 1, 0, 0, 5, 16),
+                (65, 37, 7, 2**33, 20, 64),
+                (128, 37, 2**31 - 2, 384, 200, 128),
+                (3, 2, 1, 0, 4, 1),
+                (0, 3, 1, 0, 4, 8),
+            ]
+        ],
+        "skmatrix.random_projection._kernels:sparse_sign": [
+            case((rng.standard_normal((n_rows, k)),), seed, start, m, n_nonzero=n_nonzero)
+            for n_rows, k, seed, start, m, n_nonzero in [
+                (50, 1, 0, 0, 20, 1),
+                (50, 37, 7, 2**33, 20, 8),
+                (200, 37, 2**31 - 2, 11, 8, 8),
+                (1, 1, 3, 5, 1, 1),
+                (0, 3, 1, 0, 4, 2),
+            ]
+        ],
+        "skmatrix.random_projection._kernels:sparse_sign_csr": [
+            case(sparse(n_rows, k, density), seed, start, m, n_nonzero=n_nonzero, n_features=k)
+            for n_rows, k, density, seed, start, m, n_nonzero in [
+                (50, 1, 0.5, 0, 0, 20, 1),
+                (50, 37, 0.2, 7, 2**33, 20, 8),
+                (2000, 600, 0.002, 2**31 - 2, 11, 30, 3),
+                (0, 3, 0.5, 1, 0, 4, 2),
+            ]
+        ],
+    }

@@ -77,8 +77,9 @@ def test_reference_agrees_on_every_library(path, case, dtype, xp_device):
 
 
 @every_case
-def test_reference_keeps_float32(path, case):
-    assert float_dtypes(reference(path, case, np.float32)) <= {np.dtype(np.float32)}
+def test_reference_keeps_float32_or_says_that_it_does_not(path, case):
+    expected = np.float64 if case.upcasts else np.float32
+    assert float_dtypes(reference(path, case, np.float32)) <= {np.dtype(expected)}
 
 
 @every_case
@@ -112,5 +113,5 @@ def test_numba_twin_equals_the_reference(path, case, dtype):
 def test_engine_equals_the_reference(path, case, dtype, engine):
     arrays = case.cast(dtype)
     be = get_backend(engine, arrays[0])
-    result = KERNELS[path](be, *be.load(*arrays), **case.scalars)
+    result = KERNELS[path](be, *map(be.load, arrays), **case.scalars)
     assert_results_close(to_host(result), reference(path, case, dtype), rtol(case, dtype))

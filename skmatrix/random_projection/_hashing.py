@@ -7,6 +7,7 @@ threads, back end or machine, and the matrix is never stored.
 from functools import cache
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 # The increment and the two multipliers of splitmix64.
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -14,7 +15,12 @@ _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 
 # Independent streams of one seed.
-ROWS, PICKS, OUTPUTS = range(3)
+ROWS, PICKS, OUTPUTS, PLACES = range(4)
+
+
+def draw_seed(random_state):
+    """Seed of a matrix, from what scikit-learn takes as `random_state`."""
+    return int(check_random_state(random_state).randint(2**31 - 1))
 
 
 def mix(z):
@@ -128,6 +134,38 @@ def srht_draws(seed, block_index, n_components, block):
     outputs = np.arange(n_components)
     picks = below(hashes(hashes(stream_key(seed, PICKS), block_index), outputs), block)
     return picks, signs(hashes(hashes(stream_key(seed, OUTPUTS), block_index), outputs))
+
+
+def srht_places(seed, block_index, block):
+    """Where the rows of one block of the block SRHT go before they are transformed.
+
+    Without it a few heavy rows at neighbouring or evenly spaced positions would share their bits,
+    and so meet few of the different rows of a Hadamard matrix, of which a sample misses some.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the matrix.
+    block_index : int
+        Index of the block.
+    block : int
+        Rows of a block.
+
+    Returns
+    -------
+    places : int64 array of shape (block,)
+        A permutation, made by four rounds of a Feistel network on the halves of the bits.
+    """
+    keys = hashes(hashes(stream_key(seed, PLACES), block_index), np.arange(4))
+    bits = np.uint64((block.bit_length() - 1) // 2)
+    low_mask = (np.uint64(1) << bits) - np.uint64(1)
+    high_mask = np.uint64(block - 1) >> bits
+    index = np.arange(block, dtype=np.uint64)
+    high, low = index >> bits, index & low_mask
+    for first, second in (keys[:2], keys[2:]):
+        high ^= hashes(first, low) & high_mask
+        low ^= hashes(second, high) & low_mask
+    return ((high << bits) | low).astype(np.int64)
 
 
 def row_signs(seed, rows):

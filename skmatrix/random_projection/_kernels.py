@@ -7,14 +7,20 @@ short, and everything that follows rests on it.
 
 import array_api_compat
 import numpy as np
+import scipy.sparse as sp
 from scipy.linalg import hadamard
 
 from .._backend import kernel
 from .._xp import csr_matmul
-from ._hashing import row_signs, sparse_sign_columns, srht_draws
+from ._hashing import row_signs, srht_draws, srht_places
+from ._sparse_sign import stored_columns
+
+# Columns of a sparse sign matrix that are stored at once, and entries of rows made dense.
+_ROWS = 2**16
+_DENSE = 2**20
 
 
-@kernel(numba="skmatrix.random_projection._numba:fwht", min_size=0)
+@kernel(numba="skmatrix.random_projection._numba:fwht")
 def fwht(xp, X):
     """Unnormalised Walsh-Hadamard transform of the columns: H X.
 
@@ -46,12 +52,14 @@ def fwht(xp, X):
     return xp.reshape(xp.matmul(matrix(outer), xp.reshape(partly, (outer, inner * k))), (n, k))
 
 
+# Sketches take the compiled form at any size: chunks are small, but there are many.
 @kernel(numba="skmatrix.random_projection._numba:srht", min_size=0)
 def srht(xp, M, *, seed, start, n_components, block):
     """Block subsampled randomised Hadamard transform of consecutive rows: S M.
 
-    ``S_b = E_b P_b H D_b / sqrt(n_components)`` for the b-th block of rows, with random signs D_b,
-    a sample P_b of the outputs with replacement, and signs E_b that make the blocks independent.
+    ``S_b = E_b P_b H Q_b D_b / sqrt(n_components)`` for the b-th block of rows, with random signs
+    D_b, a permutation Q_b, a sample P_b of the outputs with replacement, and signs E_b that make
+    the blocks independent.
 
     Parameters
     ----------
@@ -84,7 +92,10 @@ def srht(xp, M, *, seed, start, n_components, block):
         if end - begin < block:
             padding = xp.zeros((block - end + begin, k), dtype=xp.float64, device=device)
             rows = xp.concat([rows, padding])
-        picks, values = srht_draws(seed, (start + begin) // block, n_components, block)
+        index = (start + begin) // block
+        order = xp.asarray(np.argsort(srht_places(seed, index, block)), device=device)
+        rows = xp.take(rows, order, axis=0)
+        picks, values = srht_draws(seed, index, n_components, block)
         chosen = xp.take(fwht.reference(xp, rows), xp.asarray(picks, device=device), axis=0)
         total = total + chosen * xp.asarray(values, dtype=xp.float64, device=device)[:, None]
     return total / n_components**0.5
@@ -114,8 +125,18 @@ def sparse_sign(xp, M, *, seed, start, n_components, n_nonzero):
     sketch : float64 array of shape (n_components, k)
         The sketch.
     """
-    S = _sparse_sign_block(xp, M, M.shape[0], seed, start, n_components, n_nonzero)
-    return xp.matmul(S, xp.astype(M, xp.float64))
+    n_rows, k = M.shape
+    device = array_api_compat.device(M)
+    total = xp.zeros((n_components, k), dtype=xp.float64, device=device)
+    for begin in range(0, n_rows, _ROWS):
+        end = min(begin + _ROWS, n_rows)
+        S = stored_columns(seed, start + begin, start + end, n_components, n_nonzero).tocsr()
+        bounds, columns, values = (
+            xp.asarray(part, device=device) for part in (S.indptr, S.indices, S.data)
+        )
+        rows = xp.astype(M[begin:end, :], xp.float64)
+        total = total + csr_matmul(xp, bounds, columns, values, rows)
+    return total
 
 
 @kernel(numba="skmatrix.random_projection._numba:sparse_sign_csr", min_size=0)
@@ -154,26 +175,49 @@ def sparse_sign_csr(
     """
     device = array_api_compat.device(data)
     total = xp.zeros((n_components, n_features), dtype=xp.float64, device=device)
-    identity = xp.eye(n_features, dtype=xp.float64, device=device)
-    values = xp.astype(data, xp.float64)
-    n_rows = indptr.shape[0] - 1
-    # Rows are made dense a few at a time.
-    step = max(1, 2**20 // max(1, n_features))
-    for begin in range(0, n_rows, step):
-        end = min(begin + step, n_rows)
-        first, last = int(indptr[begin]), int(indptr[end])
-        bounds = indptr[begin : end + 1] - first
-        dense = csr_matmul(xp, bounds, indices[first:last], values[first:last], identity)
-        dense = dense * xp.astype(row_weight[begin:end], xp.float64)[:, None]
-        S = _sparse_sign_block(xp, data, end - begin, seed, start + begin, n_components, n_nonzero)
-        total = total + xp.matmul(S, dense)
+    step = max(1, _DENSE // max(1, n_features))
+    for begin, rows in dense_blocks(xp, data, indices, indptr, row_weight, n_features, step):
+        total = total + sparse_sign.reference(
+            xp,
+            rows,
+            seed=seed,
+            start=start + begin,
+            n_components=n_components,
+            n_nonzero=n_nonzero,
+        )
     return total
 
 
-def _sparse_sign_block(xp, like, n_rows, seed, start, n_components, n_nonzero):
-    """The columns of a sparse sign matrix that consecutive rows need, as a dense array."""
-    rows = np.arange(start, start + n_rows)
-    targets, values = sparse_sign_columns(seed, rows, n_components, n_nonzero)
-    S = np.zeros((n_components, n_rows))
-    S[targets, np.arange(n_rows)[:, None]] = values
-    return xp.asarray(S, dtype=xp.float64, device=array_api_compat.device(like))
+def dense_blocks(xp, data, indices, indptr, row_weight, n_features, step):
+    """Weighted rows of a CSR matrix as dense arrays of a few rows each.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    data, indices, indptr, row_weight, n_features
+        The matrix, as for :func:`sparse_sign_csr`.
+    step : int
+        Rows of a block.
+
+    Yields
+    ------
+    begin : int
+        Position of the first row of a block.
+    rows : float64 array of shape (up to `step`, n_features)
+        The block.
+    """
+    n_rows = indptr.shape[0] - 1
+    for begin in range(0, n_rows, step):
+        end = min(begin + step, n_rows)
+        first, last = int(indptr[begin]), int(indptr[end])
+        bounds, columns = indptr[begin : end + 1] - first, indices[first:last]
+        values = xp.astype(data[first:last], xp.float64)
+        if array_api_compat.is_numpy_namespace(xp):
+            rows = sp.csr_array((values, columns, bounds), shape=(end - begin, n_features))
+            rows = rows.toarray()
+        else:
+            device = array_api_compat.device(data)
+            identity = xp.eye(n_features, dtype=xp.float64, device=device)
+            rows = csr_matmul(xp, bounds, columns, values, identity)
+        yield begin, rows * xp.astype(row_weight[begin:end], xp.float64)[:, None]

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._hashing import _FIRST, _SECOND, GOLDEN, OUTPUTS, PICKS, ROWS, stream_key
+from ._hashing import _FIRST, _SECOND, GOLDEN, OUTPUTS, PICKS, PLACES, ROWS, stream_key
 
 # Sums keep their order, so that the result of a block hangs on its rows alone.
 _JIT = {"cache": True, "nogil": True}
@@ -20,15 +20,17 @@ _ONE = np.uint64(1)
 def fwht(X):
     """Transform of the columns; the contract is that of the array-API kernel of this name."""
     transformed = np.array(X, order="C")
-    _transform(transformed.reshape(-1), X.shape[1])
+    if transformed.size:
+        _transform(transformed.reshape(-1), X.shape[1])
     return transformed
 
 
 def srht(M, *, seed, start, n_components, block):
     """Block SRHT; the contract is that of the array-API kernel of this name."""
     sketch = np.zeros((n_components, M.shape[1]))
-    keys = tuple(stream_key(seed, stream) for stream in (ROWS, PICKS, OUTPUTS))
-    _srht(M, np.uint64(start), block, keys, sketch)
+    keys = tuple(stream_key(seed, stream) for stream in (ROWS, PICKS, OUTPUTS, PLACES))
+    low_bits = np.uint64((block.bit_length() - 1) // 2)
+    _srht(M, np.uint64(start), block, low_bits, keys, sketch)
     sketch /= np.sqrt(n_components)
     return sketch
 
@@ -91,6 +93,8 @@ def _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, sketc
     """Add the entries of each weighted row to, or subtract them from, its rows of the sketch."""
     n_components = sketch.shape[0]
     for i in range(indptr.shape[0] - 1):
+        if indptr[i] == indptr[i + 1]:
+            continue
         row_key = _mix(key + (start + np.uint64(i)) * GOLDEN)
         weight = np.float64(row_weight[i])
         for t in range(n_nonzero):
@@ -102,12 +106,13 @@ def _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, sketc
 
 
 @njit(**_JIT)
-def _srht(M, start, block, keys, sketch):
+def _srht(M, start, block, low_bits, keys, sketch):
     """Sum of the unscaled sketches of the blocks, by tiles of columns."""
     n_rows, k = M.shape
     n_components = sketch.shape[0]
-    row_key, pick_key, output_key = keys
+    row_key, pick_key, output_key, place_key = keys
     sign = np.empty(block)
+    places = np.empty(block, dtype=np.int64)
     picks = np.empty(n_components, dtype=np.int64)
     output = np.empty(n_components)
     tile = np.empty(block * _TILE)
@@ -117,6 +122,7 @@ def _srht(M, start, block, keys, sketch):
             h = _mix(row_key + (start + np.uint64(begin + i)) * GOLDEN)
             sign[i] = 1.0 if h & _ONE else -1.0
         index = (start + np.uint64(begin)) // np.uint64(block)
+        _permute(_mix(place_key + index * GOLDEN), low_bits, places)
         block_picks = _mix(pick_key + index * GOLDEN)
         block_outputs = _mix(output_key + index * GOLDEN)
         for c in range(n_components):
@@ -126,18 +132,35 @@ def _srht(M, start, block, keys, sketch):
         for left in range(0, k, _TILE):
             width = min(_TILE, k - left)
             part = tile[: block * width]
+            if end - begin < block:
+                part[:] = 0.0
             for i in range(end - begin):
                 row = M[begin + i, left : left + width]
-                target = part[i * width : (i + 1) * width]
+                target = part[places[i] * width : (places[i] + 1) * width]
                 for j in range(width):
                     target[j] = sign[i] * row[j]
-            part[(end - begin) * width :] = 0.0
             _transform(part, width)
             for c in range(n_components):
                 source = part[picks[c] * width : (picks[c] + 1) * width]
                 out = sketch[c, left : left + width]
                 for j in range(width):
                     out[j] += output[c] * source[j]
+
+
+@njit(**_JIT)
+def _permute(key, bits, places):
+    """Places of the rows of a block, by a Feistel network whose low half has some bits."""
+    low_mask = (_ONE << bits) - _ONE
+    high_mask = np.uint64(places.shape[0] - 1) >> bits
+    keys = np.empty(4, dtype=np.uint64)
+    for t in range(4):
+        keys[t] = _mix(key + np.uint64(t) * GOLDEN)
+    for i in range(places.shape[0]):
+        high, low = np.uint64(i) >> bits, np.uint64(i) & low_mask
+        for t in range(0, 4, 2):
+            high ^= _mix(keys[t] + low * GOLDEN) & high_mask
+            low ^= _mix(keys[t + 1] + high * GOLDEN) & low_mask
+        places[i] = np.int64((high << bits) | low)
 
 
 @njit(**_JIT)

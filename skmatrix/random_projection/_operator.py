@@ -1,43 +1,46 @@
 """Sketching matrices as linear operators, and the Hadamard transform as a function."""
 
 from numbers import Integral
+from operator import index
 
 import array_api_compat
 import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
-from sklearn.utils import check_random_state
 
 from .._backend import get_backend
 from .._sklearn import Interval, StrOptions, validate_params
 from . import _kernels as kernels
+from ._hashing import draw_seed
 from ._sketch import KINDS, Sketch
 
 
 class SketchOperator(LinearOperator):
     r"""Random matrix S that shortens data along their samples: S @ X has few rows.
 
-    For every fixed X with k columns the singular values of S X are those of X up to a factor
-    of about :math:`1 \pm \sqrt{k / m}`, with m rows of S. S is never stored: its entries hang
-    on the seed and on the index of a sample, so that data may be sketched in chunks, in any
-    order and on several machines, and the results added.
+    For a fixed X with k columns the singular values of S X are those of X up to a factor of
+    about :math:`1 \pm \sqrt{k / m}`, with m rows of S. S is never stored: its entries hang on
+    the seed and on the index of a sample, so that data may be sketched in chunks, in any order
+    and on several machines, and the results added.
 
     Use it where a problem with many samples is to become a small one. Of the kinds, "srht" and
     "gaussian" have the guarantee for single coordinates of a regression [1]_, "sparse_sign" is the
     fastest that never failed in tests and keeps the zeros of sparse X, "countsketch" is faster
-    still and fails for heavy rows, and "uniform" is a baseline.
+    still and fails where a few rows of X outweigh the others, and "uniform" fails there too: it
+    is a baseline.
 
     Parameters
     ----------
     kind : {"srht", "gaussian", "sparse_sign", "countsketch", "uniform"}
-        Subsampled randomised Hadamard transform by blocks of samples; independent normal
+        Subsampled randomised Hadamard transform by blocks of samples [2]_; independent normal
         entries; a few signs per sample; one sign per sample; a sample of the rows.
     n_components : int
         Number of rows of S.
     n_samples : int
         Number of columns of S: the length of what is sketched.
     n_nonzero : int, default=8
-        Non-zeros per column of "sparse_sign"; fewer are faster and riskier.
+        Non-zeros per column of "sparse_sign", cut to `n_components`; fewer are faster and
+        riskier.
     random_state : int, RandomState instance or None, default=None
         Seed. Pass an int for the same matrix in every call.
 
@@ -47,6 +50,8 @@ class SketchOperator(LinearOperator):
         ``(n_components, n_samples)``.
     dtype : dtype
         Double precision, whatever is sketched.
+    kind : str
+        Kind of the matrix.
     block : int
         Samples of a block of "srht", a power of two: chunks begin at its multiples.
 
@@ -54,6 +59,16 @@ class SketchOperator(LinearOperator):
     --------
     SketchProjection : Transformer that sketches the features.
     skmatrix.linear_model.SketchedRegression : Least squares by sketching.
+
+    Notes
+    -----
+    S X is computed in blocks of samples, in double precision. Zeros of sparse X cost nothing
+    with "sparse_sign" and "countsketch"; the other kinds make a block dense at a time. "srht"
+    permutes the samples of a block before it transforms them, so that heavy ones may be
+    neighbours.
+
+    Products with the transpose, ``S.T @ z``, make all entries of S, a block at a time: the operator
+    can be given to a solver, but it is quick in one direction only.
 
     References
     ----------
@@ -92,7 +107,7 @@ class SketchOperator(LinearOperator):
         prefer_skip_nested_validation=True,
     )
     def __init__(self, kind, n_components, n_samples, *, n_nonzero=8, random_state=None):
-        seed = int(check_random_state(random_state).randint(2**31 - 1))
+        seed = draw_seed(random_state)
         self._sketch = Sketch(kind, int(n_components), seed, int(n_nonzero), int(n_samples))
         super().__init__(np.dtype(np.float64), (int(n_components), int(n_samples)))
 
@@ -124,10 +139,15 @@ class SketchOperator(LinearOperator):
         Raises
         ------
         ValueError
-            If the chunk goes beyond the last sample, or begins inside of a block.
+            If the chunk goes beyond the last sample, or begins inside of a block; if X is
+            complex, or has not two dimensions.
         """
         be = get_backend("auto", X)
-        n_rows, n_samples = X.shape[0], self.shape[1]
+        if not sp.issparse(X):
+            X = be.load(X if array_api_compat.is_array_api_obj(X) else np.asarray(X))
+        if X.ndim != 2:
+            raise ValueError(f"X must have two dimensions. Got shape {tuple(X.shape)}.")
+        row_offset, n_rows, n_samples = index(row_offset), X.shape[0], self.shape[1]
         if not 0 <= row_offset <= row_offset + n_rows <= n_samples:
             raise ValueError(
                 f"X with {n_rows} rows at row_offset={row_offset} must lie within the"
@@ -140,14 +160,12 @@ class SketchOperator(LinearOperator):
             )
         if sp.issparse(X):
             X = X.tocsr()
-            arrays = be.load(X.data, X.indices, X.indptr)
-            ones = be.load(np.ones(n_rows))
-            return be.unload(self._sketch.apply_csr(be, arrays, ones, X.shape[1], row_offset))
-        if not array_api_compat.is_array_api_obj(X):
-            X = np.asarray(X)
+            arrays = (_as_float(be.xp, X.data), X.indices, X.indptr)
+            return self._sketch.apply_csr(be, arrays, np.ones(n_rows), X.shape[1], row_offset)
+        X = _as_float(be.xp, X)
         if array_api_compat.is_numpy_array(X):
             X = np.ascontiguousarray(X)
-        return be.unload(self._sketch.apply(be, be.load(X), row_offset))
+        return self._sketch.apply(be, X, row_offset)
 
     def toarray(self):
         """All entries of S, for tests and small examples.
@@ -174,23 +192,22 @@ class SketchOperator(LinearOperator):
         """
         if isinstance(x, LinearOperator) or np.isscalar(x):
             return super().dot(x)
-        if x.ndim == 1:
-            return self.apply_chunk(x[:, None])[:, 0]
-        if x.shape[0] != self.shape[1]:
+        if not (sp.issparse(x) or array_api_compat.is_array_api_obj(x)):
+            x = np.asarray(x)
+        if x.ndim not in (1, 2) or x.shape[0] != self.shape[1]:
             raise ValueError(
                 f"S has shape {self.shape} and cannot be multiplied with an array of shape"
                 f" {tuple(x.shape)}."
             )
-        return self.apply_chunk(x)
+        return self.apply_chunk(x) if x.ndim == 2 else self.apply_chunk(x[:, None])[:, 0]
 
     def _matmat(self, X):
         return self.apply_chunk(X)
 
     def _rmatmat(self, Z):
-        step = max(1, 2**22 // self.shape[0])
-        starts = range(0, self.shape[1], step)
-        columns = self._sketch.columns
-        return np.concatenate([columns(a, min(a + step, self.shape[1])).T @ Z for a in starts])
+        S = self._sketch
+        pieces = S.pieces(0, self.shape[1])
+        return np.concatenate([S.columns(first, last).T @ Z for first, last in pieces])
 
 
 @validate_params(
@@ -218,7 +235,9 @@ def fwht(X, axis=0):
     Raises
     ------
     ValueError
-        If the length of the axis is not a power of two.
+        If the length of the axis is not a power of two, or X is complex.
+    TypeError
+        If X is sparse: its transform is not.
 
     See Also
     --------
@@ -230,6 +249,8 @@ def fwht(X, axis=0):
     >>> fwht([1.0, 2.0, 3.0, 4.0])
     array([10., -2., -4.,  0.])
     """
+    if sp.issparse(X):
+        raise TypeError("X is sparse, and its transform is dense: pass X.toarray().")
     be = get_backend("auto", X)
     xp = be.home
     X = xp.asarray(X)
@@ -240,9 +261,14 @@ def fwht(X, axis=0):
         raise ValueError(
             f"The length of X along axis={axis} must be a power of two. Got {n}: pad it with zeros."
         )
-    if X.dtype not in (xp.float32, xp.float64):
-        X = xp.astype(X, xp.float64)
-    moved = xp.moveaxis(X, axis, 0)
+    moved = xp.moveaxis(_as_float(xp, X), axis, 0)
     flat = be.load(xp.reshape(moved, (n, -1)))
     transformed = xp.reshape(be.unload(kernels.fwht(be, flat)), moved.shape)
     return xp.moveaxis(transformed, 0, axis)
+
+
+def _as_float(xp, X):
+    """The array in float32 or float64, its own dtype if it is one of these."""
+    if xp.isdtype(X.dtype, "complex floating"):
+        raise ValueError(f"X must be real. Got dtype {X.dtype}: pass X.real and X.imag in turn.")
+    return X if X.dtype in (xp.float32, xp.float64) else xp.astype(X, xp.float64)

@@ -1,27 +1,30 @@
 """Projection of the features by a sketching matrix, as a transformer."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import DataDimensionalityWarning
 from sklearn.random_projection import johnson_lindenstrauss_min_dim
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend
 from .._sklearn import Interval, StrOptions, _fit_context
+from ._hashing import draw_seed
 from ._sketch import KINDS, Sketch
 
-# Elements of a block of rows that is projected at once.
+# Elements of a block of rows that is projected at once, and rows of a sparse one.
 _BLOCK = 2**22
+_SPARSE_ROWS = 1024
 
 
 class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     r"""Reduce the features by a random sketching matrix that keeps distances.
 
     ``transform(X)`` is :math:`X S^\top`, where S is one of the sketching matrices of
-    :class:`SketchOperator`. Distances between samples change by a factor of about
+    :class:`SketchOperator`. Squared distances between samples change by a factor of about
     :math:`1 \pm \sqrt{2 / n_\mathrm{components}}`.
 
     Use it before a method whose cost grows with the features. "srht" takes
@@ -42,7 +45,7 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     eps : float, default=0.1
         Distortion that "auto" allows, between 0 and 1.
     n_nonzero : int, default=8
-        Non-zeros per feature of "sparse_sign".
+        Non-zeros per feature of "sparse_sign", cut to `n_components`.
     random_state : int, RandomState instance or None, default=None
         Seed of the matrix. Pass an int for the same result in every call.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
@@ -63,6 +66,15 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     --------
     SketchOperator : The same matrices as linear operators.
     sklearn.random_projection.SparseRandomProjection : A sparse matrix that is stored.
+
+    Notes
+    -----
+    `fit` draws a seed, and every `transform` makes the entries of S anew, so that the fitted
+    transformer has the size of a few numbers. X is projected in blocks of samples: memory is X,
+    the result and one block. With "sparse_sign" and "countsketch" the zeros of sparse X cost
+    nothing; the other kinds make it dense, a block at a time.
+
+    "uniform" keeps distances only where they spread over many features; the other kinds keep all.
 
     References
     ----------
@@ -123,22 +135,36 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Raises
         ------
         ValueError
-            If ``n_components="auto"`` asks for more features than X has.
+            If ``n_components="auto"`` asks for no features, or for more than X has.
         """
         be = get_backend(self.backend, X)
         X = validate_data(self, X, accept_sparse="csr", dtype=be.float_dtypes)
         n_components = self.n_components
         if n_components == "auto":
             n_components = int(johnson_lindenstrauss_min_dim(X.shape[0], eps=self.eps))
+            if n_components == 0:
+                raise ValueError(
+                    'n_components="auto" needs distances to keep, and n_samples=1 has none. Set'
+                    " n_components, or pass more samples."
+                )
             if n_components > X.shape[1]:
                 raise ValueError(
                     f"eps={self.eps} and n_samples={X.shape[0]} ask for {n_components} components,"
                     f" more than the {X.shape[1]} features of X. Set n_components, or raise eps."
                 )
-        self.n_components_ = n_components
-        self.seed_ = int(check_random_state(self.random_state).randint(2**31 - 1))
+        elif n_components > X.shape[1]:
+            warnings.warn(
+                f"n_components={n_components} exceeds the {X.shape[1]} features of X: the result"
+                " has more features than X.",
+                DataDimensionalityWarning,
+                stacklevel=2,
+            )
+        self.n_components_ = int(n_components)
+        self.seed_ = draw_seed(self.random_state)
         # What set_params may change later without changing the matrix that was drawn.
-        self._drawn = (self.sketch, n_components, self.seed_, self.n_nonzero, X.shape[1])
+        self._drawn = (self.sketch, self.n_components_, self.seed_, self.n_nonzero, X.shape[1])
+        # No fitted attribute is an array: this one tells where X was.
+        self._place = be.unload(np.zeros(0))
         return self
 
     def transform(self, X):
@@ -156,26 +182,16 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """
         check_is_fitted(self)
         be = get_backend(self.backend, X)
+        be.check_home(self, "_place", "transform")
         X = validate_data(self, X, reset=False, accept_sparse="csr", dtype=be.float_dtypes)
         sketch = Sketch(*self._drawn)
-        step = max(1, _BLOCK // max(X.shape[1], sketch.n_components))
-        parts = [
-            self._project(be, X[a : min(a + step, X.shape[0])]) for a in range(0, X.shape[0], step)
-        ]
+        if sp.issparse(X) and sketch.is_sparse:
+            project, step = _project_sparse, _SPARSE_ROWS
+        else:
+            project, step = _project, max(1, _BLOCK // max(X.shape[1], sketch.n_components))
+        starts = range(0, X.shape[0], step)
+        parts = [project(be, sketch, X[a : min(a + step, X.shape[0]), :]) for a in starts]
         return parts[0] if len(parts) == 1 else be.home.concat(parts)
-
-    @staticmethod
-    def _project(be, sketch, rows):
-        """The projection of some rows, at X's home."""
-        if sp.issparse(rows):
-            rows = rows.toarray()
-        # The sketch runs over samples, and the samples of this one are the features.
-        columns = rows.T
-        if isinstance(columns, np.ndarray):
-            columns = np.ascontiguousarray(columns)
-        columns = be.load(columns)
-        sketched = sketch.apply(be, columns, 0)
-        return be.unload(be.xp.astype(sketched.T, columns.dtype, copy=True))
 
     @property
     def _n_features_out(self):
@@ -187,3 +203,29 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
         return tags
+
+
+# A sketch runs over samples, and the samples of these two are the features of X.
+
+
+def _project(be, sketch, rows):
+    """The projection of some rows, at X's home."""
+    columns = rows.toarray().T if sp.issparse(rows) else rows.T
+    if isinstance(columns, np.ndarray):
+        columns = np.ascontiguousarray(columns)
+    columns = be.load(columns)
+    return _finished(be, sketch.apply(be, columns, 0), columns.dtype)
+
+
+def _project_sparse(be, sketch, rows):
+    """The same for sparse rows and a sparse sketch."""
+    columns = rows.T.tocsr()
+    arrays = be.load(columns.data, columns.indices, columns.indptr)
+    ones = be.load(np.ones(columns.shape[0]))
+    return _finished(be, sketch.apply_csr(be, arrays, ones, columns.shape[1], 0), arrays[0].dtype)
+
+
+def _finished(be, sketched, dtype):
+    """A sketch of features as rows of the result."""
+    projected = be.unload(be.xp.astype(sketched.T, dtype))
+    return np.ascontiguousarray(projected) if isinstance(projected, np.ndarray) else projected

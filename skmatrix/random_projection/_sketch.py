@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import array_api_compat
 import numpy as np
 
-from .._xp import csr_matmul
 from . import _kernels as kernels
-from ._hashing import PICKS, hashes, row_signs, sparse_sign_columns, srht_draws, stream_key
+from ._hashing import PICKS, hashes, row_signs, srht_draws, srht_places, stream_key
+from ._sparse_sign import stored_columns
 
 KINDS = ("srht", "gaussian", "sparse_sign", "countsketch", "uniform")
 
@@ -16,6 +16,8 @@ _SMALLEST_BLOCK = 1024
 _LARGEST_BLOCK = 65536
 # Columns of a Gaussian matrix that one call of its generator makes.
 _GAUSSIAN_BLOCK = 256
+# Entries of S that are made at once.
+_ENTRIES = 2**22
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,21 @@ class Sketch:
         if self.is_sparse:
             return kernels.sparse_sign(be, M, n_nonzero=self.nonzeros, **shared)
         device, xp = array_api_compat.device(M), be.xp
-        if self.kind == "uniform":
-            picks = self._picks()
-            inside = (picks >= start) & (picks < start + M.shape[0])
-            total = xp.zeros((self.n_components, M.shape[1]), dtype=xp.float64, device=device)
-            if not inside.any():
-                return total
-            # A row that is not drawn here is the first of these rows, times zero.
-            rows = xp.asarray(np.where(inside, picks - start, 0), device=device)
-            weight = xp.asarray(inside * self._uniform_scale(), dtype=xp.float64, device=device)
-            return xp.astype(xp.take(M, rows, axis=0), xp.float64) * weight[:, None]
-        S = xp.asarray(self.columns(start, start + M.shape[0]), dtype=xp.float64, device=device)
-        return xp.matmul(S, xp.astype(M, xp.float64))
+        total = xp.zeros((self.n_components, M.shape[1]), dtype=xp.float64, device=device)
+        if self.kind == "gaussian":
+            for first, last in self.pieces(start, start + M.shape[0]):
+                S = xp.asarray(self.columns(first, last), device=device)
+                rows = xp.astype(M[first - start : last - start, :], xp.float64)
+                total = total + xp.matmul(S, rows)
+            return total
+        picks = self._picks()
+        inside = (picks >= start) & (picks < start + M.shape[0])
+        if not inside.any():
+            return total
+        # In the place of a row that is not drawn here the first of these rows is read.
+        rows = xp.asarray(np.where(inside, picks - start, 0), device=device)
+        drawn = xp.astype(xp.take(M, rows, axis=0), xp.float64) * self._uniform_scale()
+        return xp.where(xp.asarray(inside, device=device)[:, None], drawn, total)
 
     def apply_csr(self, be, arrays, row_weight, n_features, start):
         """The same for consecutive weighted rows of a CSR matrix.
@@ -133,19 +138,35 @@ class Sketch:
                 n_features=n_features,
             )
         xp, device = be.xp, array_api_compat.device(data)
-        identity = xp.eye(n_features, dtype=xp.float64, device=device)
-        weight = xp.astype(row_weight, xp.float64)
-        dense = csr_matmul(xp, indptr, indices, xp.astype(data, xp.float64), identity)
-        return self.apply(be, dense * weight[:, None], start)
+        total = xp.zeros((self.n_components, n_features), dtype=xp.float64, device=device)
+        for begin, rows in kernels.dense_blocks(
+            xp, data, indices, indptr, row_weight, n_features, self.block
+        ):
+            total = total + self.apply(be, rows, start + begin)
+        return total
+
+    def pieces(self, start, stop):
+        """Cut the rows `start` to ``stop - 1``, so that S has a bounded number of entries in each.
+
+        Yields
+        ------
+        first, last : int
+            Bounds of a piece; where they can be, they are those of the Gaussian blocks.
+        """
+        blocks = max(1, _ENTRIES // (self.n_components * _GAUSSIAN_BLOCK))
+        step = blocks * _GAUSSIAN_BLOCK
+        while start < stop:
+            last = min((start // step + 1) * step, stop)
+            yield start, last
+            start = last
 
     def columns(self, start, stop):
         """The columns of S for rows `start` to ``stop - 1``, as a dense NumPy array."""
-        rows = np.arange(start, stop)
-        S = np.zeros((self.n_components, stop - start))
         if self.is_sparse:
-            targets, values = sparse_sign_columns(self.seed, rows, self.n_components, self.nonzeros)
-            S[targets, (rows - start)[:, None]] = values
-        elif self.kind == "uniform":
+            shape = (self.n_components, self.nonzeros)
+            return stored_columns(self.seed, start, stop, *shape).toarray()
+        S = np.zeros((self.n_components, stop - start))
+        if self.kind == "uniform":
             picks = self._picks()
             inside = np.flatnonzero((picks >= start) & (picks < stop))
             S[inside, picks[inside] - start] = self._uniform_scale()
@@ -160,11 +181,10 @@ class Sketch:
         size = _GAUSSIAN_BLOCK
         for index in range(start // size, -(-stop // size)):
             generator = np.random.Generator(np.random.Philox(key=[self.seed, index]))
-            entries = generator.standard_normal((size, self.n_components)).T
-            first, last = max(start, index * size), min(stop, (index + 1) * size)
-            S[:, first - start : last - start] = entries[:, first - index * size :][
-                :, : last - first
-            ]
+            low = index * size
+            first, last = max(start, low), min(stop, low + size)
+            entries = generator.standard_normal((last - low, self.n_components))
+            S[:, first - start : last - start] = entries[first - low :].T
         S /= np.sqrt(self.n_components)
 
     def _fill_srht(self, S, start, stop):
@@ -173,8 +193,9 @@ class Sketch:
         position = rows % self.block
         for index in np.unique(rows // self.block):
             inside = rows // self.block == index
+            places = srht_places(self.seed, int(index), self.block)[position[inside]]
             picks, values = srht_draws(self.seed, int(index), self.n_components, self.block)
-            shared = picks[:, None] & position[inside]
+            shared = picks[:, None] & places
             S[:, inside] = values[:, None] * (1.0 - 2.0 * (np.bitwise_count(shared) % 2))
         S *= row_signs(self.seed, rows) / np.sqrt(self.n_components)
 
@@ -187,4 +208,5 @@ class Sketch:
 
     def _uniform_scale(self):
         """Factor that makes a uniform sample an isometry in expectation."""
-        return np.sqrt(self.n_samples / self.n_components)
+        assert self.n_samples is not None
+        return (self.n_samples / self.n_components) ** 0.5

@@ -4,10 +4,9 @@ from numbers import Integral
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.utils import check_random_state
 
 from .._sklearn import Interval, validate_params
-from ._hashing import sparse_sign_columns
+from ._hashing import draw_seed, sparse_sign_columns
 
 
 @validate_params(
@@ -71,8 +70,13 @@ def sparse_sign_matrix(n_components, n_samples, *, n_nonzero=8, random_state=Non
             f"n_nonzero={n_nonzero} must be at most n_components={n_components}: the entries of"
             " a column lie in distinct rows."
         )
-    seed = int(check_random_state(random_state).randint(2**31 - 1))
-    targets, values = sparse_sign_columns(seed, np.arange(n_samples), n_components, n_nonzero)
-    indptr = np.arange(0, n_samples * n_nonzero + 1, n_nonzero)
-    shape = (n_components, n_samples)
+    return stored_columns(draw_seed(random_state), 0, n_samples, n_components, n_nonzero)
+
+
+def stored_columns(seed, start, stop, n_components, n_nonzero):
+    """Columns of a sparse sign matrix for rows `start` to ``stop - 1``, as a CSC array."""
+    rows = np.arange(start, stop)
+    targets, values = sparse_sign_columns(seed, rows, n_components, n_nonzero)
+    indptr = np.arange(0, len(rows) * n_nonzero + 1, n_nonzero)
+    shape = (n_components, len(rows))
     return sp.csc_array((values.ravel(), targets.ravel(), indptr), shape=shape)
