@@ -1,0 +1,754 @@
+"""Kernel density estimation in many dimensions."""
+
+import math
+from numbers import Integral, Real
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    DensityMixin,
+    TransformerMixin,
+)
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._backend import CONSTRAINT, get_backend, to_numpy
+from .._iterate import warn_caller
+from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
+from .._threads import thread_pool
+from .._transaction import all_or_nothing
+from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
+from ._kde_diagnostics import KDEDiagnostics, regimes, stable_index
+from ._kde_points import Points, make_metric, merge_duplicates, spatial_order
+from ._kde_profiles import KERNELS, draw_offsets
+from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
+
+_SEARCHED = ("loo", "loo_per_feature", "nn")
+_RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
+# Left-out points of the search for the exponent of the whitening.
+_WHITENING_QUERIES = 2000
+_FEATURES = ("log_density", "log_n_effective", "entropy", "stable_index", "nearest_distance")
+
+
+class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+    r"""Kernel density estimation that is right in many dimensions and knows its limits.
+
+    The density is a mean of kernels around the points. Everything is computed from logarithms
+    and from distances without cancellation, the bandwidth is the one under which left-out points
+    are the most likely, and the theory of random energies [1]_ tells at which bandwidths the
+    estimate is a mean of many points and at which it rests on a handful of neighbours.
+
+    Use it for 1 to some 100 features and up to 10^6 points: log-densities, anomaly scores, samples.
+    On a grid in up to three dimensions a Fourier method is faster; where a parametric model
+    fits, as :class:`~sklearn.mixture.GaussianMixture`, it needs far fewer points.
+
+    Read more in the :ref:`User Guide <kde>`.
+
+    Parameters
+    ----------
+    bandwidth : float, array-like of shape (n_features,) or str, default="loo"
+        Bandwidth in the units of the data, or one for each feature. "loo" maximises the likelihood
+        of left-out points, "loo_per_feature" does so for each feature. "nn" is the root mean
+        square distance to the nearest point over the root of the number of features,
+        "kl_gaussian" what is optimal for Gaussian data with this covariance, "scott" and
+        "silverman" the rules of these names, scaled by the standard deviation of the data;
+        "sklearn_scott" and "sklearn_silverman" are not scaled, as in
+        :class:`~sklearn.neighbors.KernelDensity`.
+    kernel : {"gaussian", "student", "exponential", "tophat", "epanechnikov", "linear", \
+            "cosine"}, default="gaussian"
+        Kernel. The last four are 0 beyond one bandwidth: in five dimensions or more most queries
+        are then out of reach, with a log-density of minus infinity.
+    df : float, default=3.0
+        Degrees of freedom of "student"; few give long tails.
+    whiten : float or "loo", default=0.0
+        Exponent a of partial whitening: distances are taken after ``Sigma^(-a/2)``. 0 leaves the
+        data as they are, 1 makes their covariance the identity, "loo" looks for the likeliest.
+    shrinkage : float or "auto", default="auto"
+        Share of the mean variance in ``Sigma``, from 0 to 1; "auto" is Ledoit and Wolf's.
+    precision : {"auto", "float64", "float32"}, default="auto"
+        Precision of distances; sums are in double precision. "auto" is that of X. "float32" is
+        twice as fast, with log-densities to about 1e-5.
+    loo_max_queries : int, default=20000
+        Points that are left out in turn; more are sampled, and all others still count.
+    diagnostics_k : int, default=5
+        Nearest points from which the index of the weights is estimated; more are smoother and
+        more biased.
+    n_jobs : int or None, default=None
+        Threads; None means 1, unless in a joblib context, and -1 all cores. The result does not
+        depend on it.
+    random_state : int, RandomState instance or None, default=None
+        Source of samples: of points to leave out, and of :meth:`sample`.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where the sums over pairs run.
+
+    Attributes
+    ----------
+    bandwidth_ : float or array of shape (n_features,)
+        Bandwidth.
+    whiten_ : float
+        Exponent of the whitening.
+    X_fit_ : array of shape (n_distinct, n_features)
+        Distinct points in the coordinates of the metric.
+    weight_fit_ : array of shape (n_distinct,)
+        Their weights.
+    log_norm_ : float
+        What is added to the logarithm of the sum of kernels.
+    loo_log_likelihood_ : float or None
+        Mean log-density of left-out points, if it was maximised.
+    h_g_, h_clt_ : float or None
+        Bandwidths below which a few points carry the estimate, and above which it is a mean of
+        many, from the spacings of neighbours; None for other kernels than "gaussian", with a
+        bandwidth per feature, and for fewer than three distinct points.
+    regime_ : {"extreme", "stable", "clt"}
+        In which of the three ranges the bandwidth lies.
+    n_samples_fit_ : float
+        Sum of the weights: the number of points, if they are counts.
+    n_distinct_ : int
+        Number of distinct points of positive weight.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has names that are all strings.
+
+    See Also
+    --------
+    KDEClassifier : Bayes' rule with a density for each class.
+    KDEOutlierDetector : Outliers by their density.
+    sklearn.neighbors.KernelDensity : Tree-based; from some 15 dimensions on its values are wrong.
+
+    Notes
+    -----
+    With weights w, bandwidth h, the profile k of the kernel and its integral c_d,
+
+    (1) :math:`\log \hat\rho(x) = \log \sum_j w_j k(|x - y_j| / h) - \log \sum_j w_j - d \log h
+    - \log c_d`.
+
+    (2) The weights :math:`p_j(x)` of the points are Boltzmann weights of random energies. With
+    :math:`\lambda = 1 / h^2` and the rate I of small energies, :math:`I(\lambda_G) = \log n`
+    defines :math:`h_G = \lambda_G^{-1/2}`, and :math:`h_{CLT} = \sqrt 2 h_G`. Below
+    :math:`h_G` the estimate is that of finitely many points, above :math:`h_{CLT}` the central
+    limit theorem holds, between them fluctuations have no variance.
+
+    (3) :math:`\mu = (h / h_G)^2` is the index of the tail of the weights, estimated at a query
+    from its k + 1 nearest points: :math:`h_G^2(x) = \frac{1}{2k} \sum_j (r_{k+1}^2 - r_j^2)`.
+
+    (4) "loo": maximum of :math:`L(h) = \sum_i w_i \log \sum_{j: r_{ij} > 0} w_j k(r_{ij} / h) /
+    (c_d h^d \sum_{j: r_{ij} > 0} w_j)`. Duplicates of a point are left out with it.
+
+    Fitting costs 5 to 10 times ``n min(n, loo_max_queries) d`` operations for "loo", and
+    ``n log n`` for a number. Memory is a copy of X and a block of pairs.
+
+    Left out of the paper: its thresholds are in the limit of many dimensions, these ones have the
+    next order.
+
+    References
+    ----------
+    .. [1] Giulio Biroli, Marc Mezard, "Kernel Density Estimators in Large Dimensions", 2024.
+       :arxiv:`2408.05807`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatrix.neighbors import KDE
+    >>> X = np.random.default_rng(0).standard_normal((500, 2))
+    >>> kde = KDE().fit(X)
+    >>> round(kde.bandwidth_, 2), kde.regime_
+    (0.37, 'clt')
+    >>> kde.score_samples([[0.0, 0.0], [4.0, 4.0]]).round(1)
+    array([ -2. , -16.3])
+    """
+
+    _parameter_constraints: dict = {
+        "bandwidth": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({*_SEARCHED, *_RULES}),
+            "array-like",
+        ],
+        "kernel": [StrOptions(set(KERNELS))],
+        "df": [Interval(Real, 0, None, closed="neither")],
+        "whiten": [Interval(Real, 0, 1, closed="both"), StrOptions({"loo"})],
+        "shrinkage": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
+        "precision": [StrOptions({"auto", "float64", "float32"})],
+        "loo_max_queries": [Interval(Integral, 1, None, closed="left")],
+        "diagnostics_k": [Interval(Integral, 1, None, closed="left")],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "backend": CONSTRAINT,
+    }
+
+    def __init__(
+        self,
+        bandwidth="loo",
+        *,
+        kernel="gaussian",
+        df=3.0,
+        whiten=0.0,
+        shrinkage="auto",
+        precision="auto",
+        loo_max_queries=20000,
+        diagnostics_k=5,
+        n_jobs=None,
+        random_state=None,
+        backend="auto",
+    ):
+        self.bandwidth = bandwidth
+        self.kernel = kernel
+        self.df = df
+        self.whiten = whiten
+        self.shrinkage = shrinkage
+        self.precision = precision
+        self.loo_max_queries = loo_max_queries
+        self.diagnostics_k = diagnostics_k
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.backend = backend
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Keep the points, and find the bandwidth.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Points.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the points, not negative. Whole numbers count repetitions.
+
+        Returns
+        -------
+        self : KDE
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a bandwidth is not positive, or is to be found from fewer than two distinct points.
+
+        Warns
+        -----
+        UserWarning
+            If a feature has no variance and `whiten` would divide by it.
+        """
+        with all_or_nothing(self, ("_metric", "_precision")):
+            be = get_backend(self.backend, X)
+            sample_weight = be.follow(sample_weight)
+            X = validate_data(self, X, dtype=be.float_dtypes)
+            weight = np.ones(X.shape[0])
+            if sample_weight is not None:
+                checked = _check_sample_weight(
+                    sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+                )
+                weight = to_numpy(checked).astype(np.float64)
+            data = to_numpy(X)
+            precision = self.precision if self.precision != "auto" else data.dtype.name
+            with thread_pool(be, self.n_jobs) as pool:
+                self._fit_points(be, data, weight, precision, pool)
+        return self
+
+    def _fit_points(self, be, X, weight, precision, pool):
+        """Fit to validated points on the host."""
+        dtype, X = X.dtype, X.astype(np.float64)
+        fixed = self._given_bandwidth(X.shape[1])
+        X, weight = merge_duplicates(X, weight)
+        searched = fixed is None and self.bandwidth in _SEARCHED
+        if (searched or self.whiten == "loo") and X.shape[0] < 2:
+            name = "bandwidth" if searched else "whiten"
+            raise ValueError(
+                f"{name}={getattr(self, name)!r} needs at least 2 distinct samples. Got n_samples=1"
+                " once repetitions are counted as one: pass a number for the bandwidth."
+            )
+        rng = check_random_state(self.random_state)
+
+        def place(whiten):
+            metric, flat = make_metric(X, weight, whiten, self.shrinkage)
+            Z = metric.apply(X)
+            order = spatial_order(Z)
+            points = Points(be, Z[order], weight[order], self.kernel, self.df, precision, pool)
+            return metric, points, flat
+
+        self.whiten_ = self.whiten if self.whiten != "loo" else self._likeliest_exponent(place, rng)
+        self._metric, points, flat = place(self.whiten_)
+        if flat:
+            warn_caller(
+                f"X has features without variance, or fewer samples than features: whiten="
+                f"{self.whiten!r} leaves their directions as they are. Raise shrinkage, or drop"
+                " constant features.",
+                UserWarning,
+            )
+        self._precision = precision
+        self.X_fit_, self.weight_fit_ = self._at_home(be, dtype, points.Z, points.weight)
+        self.n_samples_fit_ = points.total
+        self.n_distinct_ = int(points.Z.shape[0])
+        self._choose_bandwidth(be, fixed, points, rng)
+        h = to_numpy(self.bandwidth_)
+        spread = np.log(h).sum() if h.ndim else points.n_features * math.log(h)
+        self.log_norm_ = (
+            self._metric.log_determinant
+            - math.log(points.total)
+            - float(spread)
+            - points.log_kernel_integral()
+        )
+        self._find_regime(points, h, rng)
+
+    def _given_bandwidth(self, n_features):
+        """The bandwidth that was passed as a number or as one per feature, else None."""
+        if isinstance(self.bandwidth, str):
+            if self.bandwidth == "loo_per_feature" and (self.whiten or self.kernel != "gaussian"):
+                raise ValueError(
+                    "bandwidth='loo_per_feature' needs kernel='gaussian' and whiten=0. Got"
+                    f" kernel={self.kernel!r} and whiten={self.whiten!r}."
+                )
+            return None
+        h = np.asarray(self.bandwidth, dtype=np.float64)
+        if h.ndim and (h.shape != (n_features,) or self.whiten):
+            raise ValueError(
+                f"A bandwidth per feature must have shape ({n_features},), with whiten=0. Got shape"
+                f" {h.shape} and whiten={self.whiten!r}."
+            )
+        if not np.all((h > 0) & np.isfinite(h)):
+            raise ValueError(f"bandwidth must be positive and finite. Got {self.bandwidth!r}.")
+        return h
+
+    def _likeliest_exponent(self, place, rng):
+        """Exponent of the whitening under which left-out points are the likeliest."""
+        seed = rng.randint(2**31 - 1)
+
+        def cost(exponent):
+            metric, points, _ = place(exponent)
+            left_out = LeaveOneOut(points, _WHITENING_QUERIES, np.random.RandomState(seed))
+            return -(left_out.maximise()[1] + metric.log_determinant)
+
+        inner = minimize_scalar(cost, bounds=(0, 1), method="bounded", options={"xatol": 0.01})
+        candidates = {0.0: cost(0.0), 1.0: cost(1.0), float(inner.x): inner.fun}
+        return min(candidates, key=candidates.__getitem__)
+
+    def _choose_bandwidth(self, be, fixed, points, rng):
+        """Set `bandwidth_` and `loo_log_likelihood_`."""
+        self.loo_log_likelihood_ = None
+        if fixed is not None:
+            self.bandwidth_ = be.unload(fixed) if fixed.ndim else float(fixed)
+            return
+        if self.bandwidth in _RULES:
+            h = rule_bandwidth(self.bandwidth, points, self._metric.spectrum)
+            if not (h > 0 and np.any(self._metric.spectrum > 0)):
+                raise ValueError(
+                    f"bandwidth={self.bandwidth!r} needs at least 2 distinct samples. Got"
+                    " n_samples=1 once repetitions are counted as one: pass a number for the"
+                    " bandwidth."
+                )
+            self.bandwidth_ = float(h)
+            return
+        left_out = LeaveOneOut(points, self.loo_max_queries, rng)
+        if self.bandwidth == "nn":
+            self.bandwidth_ = left_out.nearest_bandwidth
+            return
+        if self.bandwidth == "loo_per_feature":
+            h, value = left_out.per_feature()
+            self.bandwidth_ = be.unload(h)
+        else:
+            h, value = left_out.maximise()
+            self.bandwidth_ = float(h)
+        self.loo_log_likelihood_ = value + self._metric.log_determinant
+
+    def _find_regime(self, points, h, rng):
+        """Set the thresholds, from the spacings at a sample of the points."""
+        self.h_g_ = self.h_clt_ = None
+        self.regime_ = "extreme"
+        k = min(self.diagnostics_k, points.Z.shape[0] - 2)
+        if k < 1:
+            return
+        own = points.subset(_WHITENING_QUERIES, rng)
+        squares = points.nearest(points.Z[own], k + 1, own=own, h=h)
+        mu = self._pooled_index(squares, points.weight[own])
+        self.regime_ = regime_of(mu)
+        if self.kernel == "gaussian" and not h.ndim and mu > 0:
+            self.h_g_ = float(h) / math.sqrt(mu)
+            self.h_clt_ = math.sqrt(2) * self.h_g_
+
+    def _pooled_index(self, squares, weight=None):
+        """Index of the weights by the mean of its inverse."""
+        mu = stable_index(squares, self.kernel, (self.df, self.n_features_in_))
+        with np.errstate(divide="ignore"):
+            inverse = float(np.average(1 / mu, weights=weight))
+        return 1 / inverse if inverse > 0 else math.inf
+
+    def _open(self, X, method):
+        """Back end, validated X, and its coordinates on the host."""
+        check_is_fitted(self)
+        be = get_backend(self.backend, X)
+        X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
+        be.check_home(self, "X_fit_", method)
+        return be, X, self._metric.apply(to_numpy(X))
+
+    def _sums(self, be, Z, moments=False):
+        """Sums over the points for queries."""
+        with thread_pool(be, self.n_jobs) as pool:
+            points = self._with_engine(be, pool)
+            return points.sums(Z, to_numpy(self.bandwidth_), moments=moments)
+
+    def _with_engine(self, be, pool=None):
+        """The points, on the engine of a call."""
+        Z, weight = (to_numpy(a).astype(np.float64) for a in (self.X_fit_, self.weight_fit_))
+        return Points(be, Z, weight, self.kernel, self.df, self._precision, pool)
+
+    @staticmethod
+    def _at_home(be, dtype, *arrays):
+        """Arrays of the host in a dtype, in the library of X."""
+        return tuple(be.unload(np.asarray(array, dtype=dtype)) for array in arrays)
+
+    def score_samples(self, X):
+        """Log-density at each query.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+
+        Returns
+        -------
+        log_density : array of shape (n_queries,)
+            Natural logarithm of the density; minus infinity where a compact kernel reaches
+            no point.
+
+        Warns
+        -----
+        UserWarning
+            If there are such queries.
+        """
+        return self._score(X, "score_samples")
+
+    def _score(self, X, method):
+        """Log-density at each query, for a method."""
+        be, X, Z = self._open(X, method)
+        log_density = self._sums(be, Z)[0] + self.log_norm_
+        self._warn_out_of_reach(log_density)
+        return be.home.astype(be.unload(log_density), X.dtype)
+
+    def _log_density(self, X):
+        """Log-densities of points on the host, without a warning of those out of reach."""
+        be = get_backend(self.backend, np.empty(0))
+        return self._sums(be, self._metric.apply(X))[0] + self.log_norm_
+
+    def _leave_one_out(self, be, Z):
+        """Log-densities under all points but one of those that equal the query, if there are any.
+
+        Parameters
+        ----------
+        be : Backend
+            Back end of the queries.
+        Z : ndarray of shape (n_queries, n_features)
+            Their coordinates.
+
+        Returns
+        -------
+        log_density : ndarray of shape (n_queries,)
+            The log-densities.
+        """
+        with thread_pool(be, self.n_jobs) as pool:
+            points = self._with_engine(be, pool)
+            Z = Z.astype(to_numpy(self.X_fit_).dtype).astype(np.float64)
+            places = {row.tobytes(): i for i, row in enumerate(points.Z + 0.0)}
+            own = np.array([places.get(row.tobytes(), -1) for row in Z + 0.0], dtype=np.int64)
+            log_sum = points.sums(Z, to_numpy(self.bandwidth_), own)[0]
+        weight = np.where(own >= 0, points.weight[own], 0.0)
+        removed = np.minimum(weight, 1.0)
+        # Further copies stay, at distance 0.
+        with np.errstate(divide="ignore"):
+            log_sum = np.logaddexp(log_sum, np.log(weight - removed))
+            return log_sum - np.log(1 - removed / points.total) + self.log_norm_
+
+    def _warn_out_of_reach(self, log_density):
+        """Warn of queries at which the density is 0."""
+        n_out = int(np.sum(np.isneginf(log_density)))
+        if n_out:
+            warn_caller(
+                f"{n_out} of {log_density.size} queries are further than one bandwidth from every"
+                f" point: kernel={self.kernel!r} gives them a log-density of minus infinity. Use a"
+                " larger bandwidth, or kernel='gaussian'.",
+                UserWarning,
+            )
+
+    def score(self, X, y=None):
+        """Total log-density of queries, as :class:`~sklearn.neighbors.KernelDensity` has it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            Sum of their log-densities.
+        """
+        return float(np.sum(to_numpy(self._score(X, "score")).astype(np.float64)))
+
+    def mean_log_likelihood(self, X):
+        """Mean log-density of queries: comparable between sets of different size.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+
+        Returns
+        -------
+        mean : float
+            Mean of their log-densities.
+        """
+        log_density = to_numpy(self._score(X, "mean_log_likelihood"))
+        return float(np.mean(log_density.astype(np.float64)))
+
+    def predict(self, X):
+        """Density at each query; in many dimensions it leaves the range of floating point.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+
+        Returns
+        -------
+        density : array of shape (n_queries,)
+            Density; 0 or infinity where it is out of range.
+
+        Warns
+        -----
+        RuntimeWarning
+            If a density overflows.
+        """
+        log_density = self._score(X, "predict")
+        be = get_backend(self.backend, X)
+        values = to_numpy(log_density)
+        with np.errstate(over="ignore"):
+            density = np.exp(values)
+        if np.isinf(density).any():
+            warn_caller(
+                "Densities overflow: use score_samples, which gives their logarithms.",
+                RuntimeWarning,
+            )
+        return be.unload(density)
+
+    def transform(self, X):
+        """Log-density and its diagnostics as features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+
+        Returns
+        -------
+        X_new : array of shape (n_queries, 5)
+            Log-density, logarithm of the number of points that carry it, entropy of their
+            weights, their index (at most 10^6), distance to the nearest point.
+        """
+        check_is_fitted(self)
+        be, X, Z = self._open(X, "transform")
+        found = self._diagnose(be, Z, local=True)
+        with np.errstate(divide="ignore"):
+            columns = [
+                found.log_density,
+                np.log(found.n_effective),
+                found.entropy,
+                np.minimum(found.stable_index, 1e6),
+                found.nearest_distance,
+            ]
+        return be.home.astype(be.unload(np.stack(columns, axis=1)), X.dtype)
+
+    def query_diagnostics(self, X, *, local=False):
+        """How many points carry the estimate at each query, and whether its error is known.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+        local : bool, default=False
+            Whether the regime is that of the query, by its own neighbours, and not that of the
+            whole set: a single one is uncertain by a factor of ``1 +- 1 / sqrt(diagnostics_k)``.
+
+        Returns
+        -------
+        diagnostics : KDEDiagnostics
+            Arrays with an entry per query.
+        """
+        check_is_fitted(self)
+        be, _, Z = self._open(X, "query_diagnostics")
+        return self._diagnose(be, Z, local)
+
+    def _diagnose(self, be, Z, local):
+        """Diagnostics of queries given by their coordinates."""
+        log_sum, participation, entropy, _, _ = self._sums(be, Z, moments=True)
+        h = to_numpy(self.bandwidth_)
+        with thread_pool(be, self.n_jobs) as pool:
+            points = self._with_engine(be, pool)
+            k = min(self.diagnostics_k, points.Z.shape[0] - 1)
+            squares = points.nearest(Z, k + 1, h=h)
+        mu = np.zeros(Z.shape[0])
+        if k:
+            mu = stable_index(squares, self.kernel, (self.df, points.n_features))
+        regime = regimes(mu) if local else np.full(Z.shape[0], self.regime_)
+        reached = participation > 0
+        noise = participation - np.sum(points.weight**2) / points.total**2
+        error = np.where(regime == "clt", np.sqrt(np.maximum(noise, 0)), np.nan)
+        scale = float(h) if not h.ndim else 1.0
+        return KDEDiagnostics(
+            log_density=log_sum + self.log_norm_,
+            n_effective=np.where(reached, 1 / np.where(reached, participation, 1), 0.0),
+            entropy=entropy,
+            stable_index=mu,
+            nearest_distance=scale * np.sqrt(squares[:, 0]),
+            regime=regime,
+            standard_error=np.where(reached, error, np.nan),
+        )
+
+    def score_samples_se(self, X, *, local=False):
+        """Standard errors of the log-densities, where the central limit theorem gives them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Queries.
+        local : bool, default=False
+            Whether to judge each query by its own neighbours; see :meth:`query_diagnostics`.
+
+        Returns
+        -------
+        standard_error : array of shape (n_queries,)
+            Standard errors, NaN outside of the regime "clt".
+        """
+        check_is_fitted(self)
+        be, X, Z = self._open(X, "score_samples_se")
+        error = self._diagnose(be, Z, local).standard_error
+        return be.home.astype(be.unload(error), X.dtype)
+
+    def sample(self, n_samples=1, random_state=None):
+        """Draw from the density.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of draws.
+        random_state : int, RandomState instance or None, default=None
+            Source; None takes the `random_state` of the estimator.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features)
+            Draws, in NumPy and in double precision.
+        """
+        check_is_fitted(self)
+        if not (isinstance(n_samples, Integral) and n_samples >= 0):
+            raise ValueError(f"n_samples must be a non-negative integer. Got {n_samples!r}.")
+        rng = check_random_state(self.random_state if random_state is None else random_state)
+        points = self._with_engine(get_backend("auto", np.empty(0)))
+        chosen = rng.choice(points.Z.shape[0], n_samples, p=points.weight / points.total)
+        offsets = draw_offsets(self.kernel, points.n_features, n_samples, rng, self.df)
+        return self._metric.invert(points.Z[chosen] + to_numpy(self.bandwidth_) * offsets)
+
+    def bandwidth_path(self, bandwidths=None):
+        """Mean log-likelihood of left-out points over bandwidths.
+
+        Parameters
+        ----------
+        bandwidths : array-like of shape (n_bandwidths,), default=None
+            Bandwidths; None takes 22 around that of the nearest points, which for the Gaussian
+            kernel cost as much as two.
+
+        Returns
+        -------
+        bandwidths : ndarray of shape (n_bandwidths,)
+            The bandwidths, ascending.
+        log_likelihood : ndarray of shape (n_bandwidths,)
+            Mean log-density of left-out points at each.
+        """
+        check_is_fitted(self)
+        if bandwidths is not None:
+            bandwidths = np.sort(np.asarray(bandwidths, dtype=np.float64).ravel())
+            if not np.all((bandwidths > 0) & np.isfinite(bandwidths)):
+                raise ValueError("bandwidths must be positive and finite.")
+        if self.n_distinct_ < 2:
+            raise ValueError("bandwidth_path needs at least 2 distinct samples. Got n_samples=1.")
+        be = get_backend(self.backend, np.empty(0))
+        rng = check_random_state(self.random_state)
+        with thread_pool(be, self.n_jobs) as pool:
+            points = self._with_engine(be, pool)
+            grid, values = LeaveOneOut(points, self.loo_max_queries, rng).path(bandwidths)
+        return grid, values + self._metric.log_determinant
+
+    def thresholds(self, X=None):
+        """Bandwidths that the theory names, and the number of points that it asks for.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), default=None
+            Queries whose neighbours give the first two; None takes the points, each left out.
+
+        Returns
+        -------
+        thresholds : dict
+            - "h_g", "h_clt": from the spacings of neighbours;
+            - "h_g_gaussian", "h_opt": what Gaussian data of this covariance would have: the
+              threshold, and the likeliest bandwidth;
+            - "alpha": ``log(n) / n_features``;
+            - "n_needed": points from which on Gaussian data of this covariance would be in the
+              regime "clt" at `bandwidth_`.
+
+        Raises
+        ------
+        NotImplementedError
+            For other kernels than "gaussian", and for a bandwidth per feature.
+        """
+        check_is_fitted(self)
+        h, points = to_numpy(self.bandwidth_), self._with_engine(get_backend("auto", np.empty(0)))
+        if self.kernel != "gaussian" or h.ndim:
+            raise NotImplementedError(
+                "The theory of the thresholds is for kernel='gaussian' with one bandwidth. Got"
+                f" kernel={self.kernel!r} and {h.size} bandwidth(s)."
+            )
+        h_g = self.h_g_
+        if X is not None:
+            be, _, Z = self._open(X, "thresholds")
+            k = min(self.diagnostics_k, points.Z.shape[0] - 1)
+            if k:
+                squares = self._with_engine(be).nearest(Z, k + 1, h=h)
+                h_g = float(h) / math.sqrt(self._pooled_index(squares))
+        spectrum = self._metric.spectrum
+        spectrum = spectrum[spectrum > 1e-12 * spectrum.max()] if spectrum.max() > 0 else None
+        n = points.total
+        return {
+            "h_g": h_g,
+            "h_clt": None if h_g is None else math.sqrt(2) * h_g,
+            "h_g_gaussian": None if spectrum is None else glass_bandwidth(spectrum, n),
+            "h_opt": None if spectrum is None else kl_bandwidth(spectrum, n),
+            "alpha": math.log(n) / points.n_features,
+            "n_needed": 1.0 if spectrum is None else samples_needed(spectrum, float(h)),
+        }
+
+    def get_feature_names_out(self, input_features=None):
+        """Names of the columns that `transform` gives.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the input columns, only checked.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            ``kde_log_density``, ...
+        """
+        check_is_fitted(self)
+        return np.asarray([f"kde_{name}" for name in _FEATURES], dtype=object)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = True
+        return tags

@@ -1,0 +1,281 @@
+"""Bayes' rule with a kernel density for each class."""
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from .._backend import get_backend, to_numpy
+from .._sklearn import _check_sample_weight, _fit_context
+from .._threads import thread_pool
+from .._transaction import all_or_nothing
+from ._kde import KDE
+from ._kde_bandwidth import LeaveOneOut
+
+# Factor around the bandwidths of the classes within which that of all of them is looked for.
+_MARGIN = 1.5
+
+
+class KDEClassifier(ClassifierMixin, BaseEstimator):
+    """Classify by the class under whose density a point is the likeliest.
+
+    Use it for classes of any shape in up to some tens of dimensions, where calibrated
+    probabilities and densities are wanted with the labels. A discriminative classifier such as
+    :class:`~sklearn.svm.SVC` needs fewer points for the labels alone.
+
+    Parameters
+    ----------
+    bandwidth : float, array-like of shape (n_features,) or str, default="loo"
+        As for :class:`KDE`.
+    priors : array-like of shape (n_classes,), default=None
+        Probabilities of the classes, in the order of `classes_`; None takes their shares.
+    shared_bandwidth : bool, default=True
+        Whether all classes have one bandwidth: for "loo" the one under which the left-out points of
+        all classes are the likeliest, for rules the geometric mean. Fewer numbers to estimate make
+        for better probabilities; False suits classes of unlike spread.
+    kernel, df, whiten, shrinkage, precision, loo_max_queries, n_jobs, random_state, \
+            backend : object
+        As for :class:`KDE`. Each class has its own whitening.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels.
+    class_prior_ : array of shape (n_classes,)
+        Probabilities of the classes.
+    estimators_ : list of KDE
+        Density of each class.
+    n_features_in_ : int
+        Number of features.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the features, if X has names that are all strings.
+
+    See Also
+    --------
+    KDE : The density.
+    sklearn.naive_bayes.GaussianNB : Gaussian densities with independent features.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skmatrix.neighbors import KDEClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> KDEClassifier().fit(X, y).predict_proba(X[:1]).round(2)
+    array([[1., 0., 0.]])
+    """
+
+    _parameter_constraints: dict = {
+        **{k: v for k, v in KDE._parameter_constraints.items() if k != "diagnostics_k"},
+        "priors": ["array-like", None],
+        "shared_bandwidth": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        bandwidth="loo",
+        *,
+        priors=None,
+        shared_bandwidth=True,
+        kernel="gaussian",
+        df=3.0,
+        whiten=0.0,
+        shrinkage="auto",
+        precision="auto",
+        loo_max_queries=20000,
+        n_jobs=None,
+        random_state=None,
+        backend="auto",
+    ):
+        self.bandwidth = bandwidth
+        self.priors = priors
+        self.shared_bandwidth = shared_bandwidth
+        self.kernel = kernel
+        self.df = df
+        self.whiten = whiten
+        self.shrinkage = shrinkage
+        self.precision = precision
+        self.loo_max_queries = loo_max_queries
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.backend = backend
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y, sample_weight=None):
+        """Fit a density to each class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Points.
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the points.
+
+        Returns
+        -------
+        self : KDEClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `priors` are not probabilities of the classes, or a bandwidth is to be found from
+            fewer than two distinct points of a class.
+        """
+        with all_or_nothing(self):
+            be = get_backend(self.backend, X)
+            y, sample_weight = be.follow(y, sample_weight)
+            X, y = validate_data(self, X, y, dtype=be.float_dtypes)
+            check_classification_targets(y)
+            weight = np.ones(X.shape[0])
+            if sample_weight is not None:
+                checked = _check_sample_weight(
+                    sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+                )
+                weight = to_numpy(checked).astype(np.float64)
+            kept = weight > 0
+            data, labels, weight = to_numpy(X)[kept], to_numpy(y)[kept], weight[kept]
+            self.classes_, codes = np.unique(labels, return_inverse=True)
+            shares = np.bincount(codes, weights=weight) / weight.sum()
+            self.class_prior_ = be.unload(self._checked_priors(shares).astype(data.dtype))
+            self.estimators_ = self._fit_classes(data, codes, weight)
+        return self
+
+    def _checked_priors(self, shares):
+        """Probabilities of the classes."""
+        if self.priors is None:
+            return shares
+        priors = np.asarray(self.priors, dtype=np.float64)
+        right = priors.shape == shares.shape and np.all(priors >= 0)
+        if not right or abs(priors.sum() - 1) > 1e-6:
+            raise ValueError(
+                f"priors must be {shares.size} probabilities that add up to 1, one per class. Got"
+                f" {self.priors!r}."
+            )
+        return priors / priors.sum()
+
+    def _fit_classes(self, X, codes, weight):
+        """Density of each class."""
+        settings = self.get_params(deep=False)
+        for name in ("priors", "shared_bandwidth"):
+            del settings[name]
+        searched = isinstance(self.bandwidth, str) and self.bandwidth != "loo_per_feature"
+        shared = self.shared_bandwidth and searched
+        members = [codes == c for c in range(self.classes_.size)]
+        if shared:
+            # A class of one point takes the bandwidth of the others.
+            spread = [m for m in members if np.unique(X[m], axis=0).shape[0] > 1]
+            if not spread:
+                raise ValueError(
+                    f"bandwidth={self.bandwidth!r} needs at least 2 distinct samples of a class."
+                    f" Got n_samples={X.shape[0]} for {len(members)} classes."
+                )
+            fitted = [KDE(**settings).fit(X[m], sample_weight=weight[m]) for m in spread]
+            settings["bandwidth"] = self._common_bandwidth(fitted)
+        return [KDE(**settings).fit(X[m], sample_weight=weight[m]) for m in members]
+
+    def _common_bandwidth(self, densities):
+        """One bandwidth for several classes."""
+        h = np.log([density.bandwidth_ for density in densities])
+        share = np.array([density.n_samples_fit_ for density in densities])
+        share = share / share.sum()
+        if self.bandwidth != "loo" or np.ptp(h) == 0:
+            return float(np.exp(share @ h))
+        be = get_backend(self.backend, np.empty(0))
+        with thread_pool(be, self.n_jobs) as pool:
+            left_out = [
+                LeaveOneOut(
+                    density._with_engine(be, pool),
+                    self.loo_max_queries,
+                    check_random_state(self.random_state),
+                )
+                for density in densities
+            ]
+            found = minimize_scalar(
+                lambda log_h: (
+                    -sum(
+                        s * part.evaluate(float(np.exp(log_h)))
+                        for s, part in zip(share, left_out, strict=True)
+                    )
+                ),
+                bounds=(h.min(), h.max()),
+                method="bounded",
+                options={"xatol": 1e-4},
+            )
+        return float(np.exp(found.x))
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Points.
+
+        Returns
+        -------
+        log_proba : array of shape (n_queries, n_classes)
+            The logarithms, in the order of `classes_`. Where no class has density, those of the
+            priors.
+        """
+        be, dtype, log_proba = self._log_proba(X, "predict_log_proba")
+        if dtype == be.home.float32:
+            # As the logarithm of what single precision makes of a probability near 1.
+            rounded = np.log(np.exp(np.maximum(log_proba, -1)).astype(np.float32))
+            log_proba = np.where(log_proba > -1, rounded, log_proba)
+        return be.home.astype(be.unload(log_proba), dtype)
+
+    def _log_proba(self, X, method):
+        """Back end, dtype of X, and the logarithms on the host, for a method."""
+        check_is_fitted(self)
+        be = get_backend(self.backend, X)
+        X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
+        be.check_home(self, "class_prior_", method)
+        data = to_numpy(X)
+        columns = [density._log_density(data) for density in self.estimators_]
+        with np.errstate(divide="ignore"):
+            prior = np.log(to_numpy(self.class_prior_).astype(np.float64))
+            joint = np.stack(columns, axis=1) + prior
+            joint[np.isneginf(joint).all(axis=1)] = prior
+            return be, X.dtype, joint - logsumexp(joint, axis=1, keepdims=True)
+
+    def predict_proba(self, X):
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Points.
+
+        Returns
+        -------
+        proba : array of shape (n_queries, n_classes)
+            Probabilities, in the order of `classes_`.
+        """
+        be, dtype, log_proba = self._log_proba(X, "predict_proba")
+        return be.home.astype(be.unload(np.exp(log_proba)), dtype)
+
+    def predict(self, X):
+        """The likeliest class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+            Points.
+
+        Returns
+        -------
+        label : array of shape (n_queries,)
+            Labels.
+        """
+        be, _, log_proba = self._log_proba(X, "predict")
+        return be.labels(self.classes_, np.argmax(log_proba, axis=1))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.array_api_support = True
+        return tags
