@@ -19,9 +19,10 @@ from .._iterate import warn_caller
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
+from ..distributed import is_dask
 from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
-from ._kde_diagnostics import KDEDiagnostics, regimes, stable_index
-from ._kde_points import Points, make_metric, merge_duplicates, spatial_order
+from ._kde_diagnostics import FEATURES, diagnose, features_of, stable_index
+from ._kde_points import Distinct, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
 from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
 
@@ -29,7 +30,7 @@ _SEARCHED = ("loo", "loo_per_feature", "nn")
 _RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
 # Left-out points of the search for the exponent of the whitening.
 _WHITENING_QUERIES = 2000
-_FEATURES = ("log_density", "log_n_effective", "entropy", "stable_index", "nearest_distance")
+_PRIVATE = ("_metric", "_precision", "_place", "_blocks")
 
 
 class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
@@ -211,11 +212,11 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, dask array} of shape (n_samples, n_features)
             Points.
         y : None
             Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : {array-like, dask array} of shape (n_samples,), default=None
             Weights of the points, not negative. Whole numbers count repetitions.
 
         Returns
@@ -233,7 +234,11 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         UserWarning
             If a feature has no variance and `whiten` would divide by it.
         """
-        with all_or_nothing(self, ("_metric", "_precision")):
+        with all_or_nothing(self, _PRIVATE):
+            if is_dask(X):
+                from ..distributed._kde import fit_row_blocks
+
+                return fit_row_blocks(self, X, sample_weight)
             be = get_backend(self.backend, X)
             sample_weight = be.follow(sample_weight)
             X = validate_data(self, X, dtype=be.float_dtypes)
@@ -243,19 +248,28 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                     sample_weight, X, dtype=X.dtype, ensure_non_negative=True
                 )
                 weight = to_numpy(checked).astype(np.float64)
-            data = to_numpy(X)
-            precision = self.precision if self.precision != "auto" else data.dtype.name
+            data, fixed = to_numpy(X), self._given_bandwidth(X.shape[1])
+            self._precision = self._precision_for(data.dtype)
+            distinct = merge_duplicates(data.astype(np.float64), weight)
             with thread_pool(be, self.n_jobs) as pool:
-                self._fit_points(be, data, weight, precision, pool)
+                settings = self._settings() | {"be": be, "pool": pool}
+                points = self._fit_points(be, fixed, Distinct(*distinct, settings))
+            self.X_fit_, self.weight_fit_ = self._at_home(be, data.dtype, points.Z, points.weight)
+            self._place, self._blocks = points.place, None
         return self
 
-    def _fit_points(self, be, X, weight, precision, pool):
-        """Fit to validated points on the host."""
-        dtype, X = X.dtype, X.astype(np.float64)
-        fixed = self._given_bandwidth(X.shape[1])
-        X, weight = merge_duplicates(X, weight)
+    def _precision_for(self, dtype):
+        """Precision of the distances for data of a dtype."""
+        return self.precision if self.precision != "auto" else np.dtype(dtype).name
+
+    def _settings(self):
+        """What :class:`Points` are told of the kernel."""
+        return {"profile": self.kernel, "df": self.df, "dtype": self._precision}
+
+    def _fit_points(self, be, fixed, distinct):
+        """Fit to distinct points, and return them in the coordinates of the metric."""
         searched = fixed is None and self.bandwidth in _SEARCHED
-        if (searched or self.whiten == "loo") and X.shape[0] < 2:
+        if (searched or self.whiten == "loo") and distinct.shape[0] < 2:
             name = "bandwidth" if searched else "whiten"
             raise ValueError(
                 f"{name}={getattr(self, name)!r} needs at least 2 distinct samples. Got n_samples=1"
@@ -264,11 +278,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         rng = check_random_state(self.random_state)
 
         def place(whiten):
-            metric, flat = make_metric(X, weight, whiten, self.shrinkage)
-            Z = metric.apply(X)
-            order = spatial_order(Z)
-            points = Points(be, Z[order], weight[order], self.kernel, self.df, precision, pool)
-            return metric, points, flat
+            return distinct.place(whiten, self.shrinkage)
 
         self.whiten_ = self.whiten if self.whiten != "loo" else self._likeliest_exponent(place, rng)
         self._metric, points, flat = place(self.whiten_)
@@ -279,10 +289,8 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                 " constant features.",
                 UserWarning,
             )
-        self._precision = precision
-        self.X_fit_, self.weight_fit_ = self._at_home(be, dtype, points.Z, points.weight)
         self.n_samples_fit_ = points.total
-        self.n_distinct_ = int(points.Z.shape[0])
+        self.n_distinct_ = int(points.n_points)
         self._choose_bandwidth(be, fixed, points, rng)
         h = to_numpy(self.bandwidth_)
         spread = np.log(h).sum() if h.ndim else points.n_features * math.log(h)
@@ -293,6 +301,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             - points.log_kernel_integral()
         )
         self._find_regime(points, h, rng)
+        return points
 
     def _given_bandwidth(self, n_features):
         """The bandwidth that was passed as a number or as one per feature, else None."""
@@ -358,12 +367,13 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         """Set the thresholds, from the spacings at a sample of the points."""
         self.h_g_ = self.h_clt_ = None
         self.regime_ = "extreme"
-        k = min(self.diagnostics_k, points.Z.shape[0] - 2)
+        k = min(self.diagnostics_k, points.n_points - 2)
         if k < 1:
             return
         own = points.subset(_WHITENING_QUERIES, rng)
-        squares = points.nearest(points.Z[own], k + 1, own=own, h=h)
-        mu = self._pooled_index(squares, points.weight[own])
+        queries, weight = points.take(own)
+        squares = points.nearest(queries, k + 1, own=own, h=h)
+        mu = self._pooled_index(squares, weight)
         self.regime_ = regime_of(mu)
         if self.kernel == "gaussian" and not h.ndim and mu > 0:
             self.h_g_ = float(h) / math.sqrt(mu)
@@ -381,7 +391,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         check_is_fitted(self)
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
-        be.check_home(self, "X_fit_", method)
+        be.check_home(self, "X_fit_" if self._blocks is None else "weight_fit_", method)
         return be, X, self._metric.apply(to_numpy(X))
 
     def _sums(self, be, Z, moments=False):
@@ -392,8 +402,10 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     def _with_engine(self, be, pool=None):
         """The points, on the engine of a call."""
+        if self._blocks is not None:
+            return self._blocks
         Z, weight = (to_numpy(a).astype(np.float64) for a in (self.X_fit_, self.weight_fit_))
-        return Points(be, Z, weight, self.kernel, self.df, self._precision, pool)
+        return Points(be, Z, weight, pool=pool, place=self._place, **self._settings())
 
     @staticmethod
     def _at_home(be, dtype, *arrays):
@@ -423,6 +435,10 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     def _score(self, X, method):
         """Log-density at each query, for a method."""
+        if is_dask(X):
+            from ..distributed._kde import score_row_blocks
+
+            return score_row_blocks(self, X)
         be, X, Z = self._open(X, method)
         log_density = self._sums(be, Z)[0] + self.log_norm_
         self._warn_out_of_reach(log_density)
@@ -451,10 +467,11 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         with thread_pool(be, self.n_jobs) as pool:
             points = self._with_engine(be, pool)
             Z = Z.astype(to_numpy(self.X_fit_).dtype).astype(np.float64)
-            places = {row.tobytes(): i for i, row in enumerate(points.Z + 0.0)}
+            data, weights = points.take(np.arange(points.n_points))
+            places = {row.tobytes(): i for i, row in enumerate(data + 0.0)}
             own = np.array([places.get(row.tobytes(), -1) for row in Z + 0.0], dtype=np.int64)
             log_sum = points.sums(Z, to_numpy(self.bandwidth_), own)[0]
-        weight = np.where(own >= 0, points.weight[own], 0.0)
+        weight = np.where(own >= 0, weights[own], 0.0)
         removed = np.minimum(weight, 1.0)
         # Further copies stay, at distance 0.
         with np.errstate(divide="ignore"):
@@ -524,6 +541,8 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             If a density overflows.
         """
         log_density = self._score(X, "predict")
+        if is_dask(X):
+            return np.exp(log_density)
         be = get_backend(self.backend, X)
         values = to_numpy(log_density)
         with np.errstate(over="ignore"):
@@ -550,17 +569,13 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             weights, their index (at most 10^6), distance to the nearest point.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._kde import transform_row_blocks
+
+            return transform_row_blocks(self, X)
         be, X, Z = self._open(X, "transform")
-        found = self._diagnose(be, Z, local=True)
-        with np.errstate(divide="ignore"):
-            columns = [
-                found.log_density,
-                np.log(found.n_effective),
-                found.entropy,
-                np.minimum(found.stable_index, 1e6),
-                found.nearest_distance,
-            ]
-        return be.home.astype(be.unload(np.stack(columns, axis=1)), X.dtype)
+        features = features_of(self._diagnose(be, Z, local=True))
+        return be.home.astype(be.unload(features), X.dtype)
 
     def query_diagnostics(self, X, *, local=False):
         """How many points carry the estimate at each query, and whether its error is known.
@@ -584,29 +599,17 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     def _diagnose(self, be, Z, local):
         """Diagnostics of queries given by their coordinates."""
-        log_sum, participation, entropy, _, _ = self._sums(be, Z, moments=True)
-        h = to_numpy(self.bandwidth_)
         with thread_pool(be, self.n_jobs) as pool:
             points = self._with_engine(be, pool)
-            k = min(self.diagnostics_k, points.Z.shape[0] - 1)
-            squares = points.nearest(Z, k + 1, h=h)
-        mu = np.zeros(Z.shape[0])
-        if k:
-            mu = stable_index(squares, self.kernel, (self.df, points.n_features))
-        regime = regimes(mu) if local else np.full(Z.shape[0], self.regime_)
-        reached = participation > 0
-        noise = participation - np.sum(points.weight**2) / points.total**2
-        error = np.where(regime == "clt", np.sqrt(np.maximum(noise, 0)), np.nan)
-        scale = float(h) if not h.ndim else 1.0
-        return KDEDiagnostics(
-            log_density=log_sum + self.log_norm_,
-            n_effective=np.where(reached, 1 / np.where(reached, participation, 1), 0.0),
-            entropy=entropy,
-            stable_index=mu,
-            nearest_distance=scale * np.sqrt(squares[:, 0]),
-            regime=regime,
-            standard_error=np.where(reached, error, np.nan),
-        )
+            h = to_numpy(self.bandwidth_)
+            sums = points.sums(Z, h, moments=True)
+            squares = points.nearest(Z, self._n_nearest, h=h)
+        return diagnose(self, sums, squares, points.participation, local)
+
+    @property
+    def _n_nearest(self):
+        """Nearest points from which a query is diagnosed."""
+        return min(self.diagnostics_k, self.n_distinct_ - 1) + 1
 
     def score_samples_se(self, X, *, local=False):
         """Standard errors of the log-densities, where the central limit theorem gives them.
@@ -648,9 +651,9 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             raise ValueError(f"n_samples must be a non-negative integer. Got {n_samples!r}.")
         rng = check_random_state(self.random_state if random_state is None else random_state)
         points = self._with_engine(get_backend("auto", np.empty(0)))
-        chosen = rng.choice(points.Z.shape[0], n_samples, p=points.weight / points.total)
+        chosen = points.draw(n_samples, rng)
         offsets = draw_offsets(self.kernel, points.n_features, n_samples, rng, self.df)
-        return self._metric.invert(points.Z[chosen] + to_numpy(self.bandwidth_) * offsets)
+        return self._metric.invert(points.fetch(chosen) + to_numpy(self.bandwidth_) * offsets)
 
     def bandwidth_path(self, bandwidths=None):
         """Mean log-likelihood of left-out points over bandwidths.
@@ -715,9 +718,8 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         h_g = self.h_g_
         if X is not None:
             be, _, Z = self._open(X, "thresholds")
-            k = min(self.diagnostics_k, points.Z.shape[0] - 1)
-            if k:
-                squares = self._with_engine(be).nearest(Z, k + 1, h=h)
+            if self._n_nearest > 1:
+                squares = self._with_engine(be).nearest(Z, self._n_nearest, h=h)
                 h_g = float(h) / math.sqrt(self._pooled_index(squares))
         spectrum = self._metric.spectrum
         spectrum = spectrum[spectrum > 1e-12 * spectrum.max()] if spectrum.max() > 0 else None
@@ -745,7 +747,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             ``kde_log_density``, ...
         """
         check_is_fitted(self)
-        return np.asarray([f"kde_{name}" for name in _FEATURES], dtype=object)
+        return np.asarray([f"kde_{name}" for name in FEATURES], dtype=object)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -10,6 +10,8 @@ from ._kde_theory import kl_bandwidth
 
 # The search for the likelihood's maximum ends when the bandwidth changes by less than this share.
 _TOLERANCE = 1e-4
+# Share of the likelihood by which rounding may lower it.
+_ROUNDING = 1e-12
 _MAX_STEPS = 50
 # Bandwidths of a path, with h^2 falling by the root of two from each to the next.
 _PATH = 22
@@ -33,9 +35,9 @@ class LeaveOneOut:
     def __init__(self, points, max_queries, rng):
         self.points = points
         self.own = points.subset(max_queries, rng)
-        self.queries = points.Z[self.own]
-        self.weight = points.weight[self.own] / points.weight[self.own].sum()
-        self.log_rest = np.log(points.total - points.weight[self.own])
+        self.queries, weight = points.take(self.own)
+        self.weight = weight / weight.sum()
+        self.log_rest = np.log(points.total - weight)
         self.nearest = points.nearest(self.queries, 1, own=self.own)[:, 0]
 
     @property
@@ -73,7 +75,7 @@ class LeaveOneOut:
             step = -slope / curvature if curvature < 0 else math.inf
             trial = h * math.exp(step) if abs(step) < 1 else em
             found = self.evaluate(trial, moments=True)
-            if found[0] < value and trial != em:
+            if found[0] < value - _ROUNDING * abs(value) and trial != em:
                 trial, found = em, self.evaluate(em, moments=True)
             change = abs(math.log(trial / h))
             h, (value, slope, curvature, em) = trial, found
@@ -168,14 +170,9 @@ def rule_bandwidth(rule, points, spectrum):
         Bandwidth.
     """
     d = points.n_features
-    n = points.total**2 / float(np.sum(points.weight**2)) if _weighted(points) else points.total
+    n = points.total if points.counted else 1 / points.participation
     if rule == "kl_gaussian":
         return kl_bandwidth(spectrum[spectrum > 0], n)
     spread = 1.0 if rule.startswith("sklearn") else math.sqrt(float(np.mean(spectrum)))
     size = n if rule.endswith("scott") else n * (d + 2) / 4
     return spread * size ** (-1 / (d + 4))
-
-
-def _weighted(points):
-    """Whether weights are more than counts of repetitions."""
-    return bool(np.any(points.weight != np.round(points.weight)))

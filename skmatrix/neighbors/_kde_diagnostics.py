@@ -6,6 +6,8 @@ import numpy as np
 
 from ._kde_profiles import log_profile
 
+FEATURES = ("log_density", "log_n_effective", "entropy", "stable_index", "nearest_distance")
+
 
 @dataclass(frozen=True)
 class KDEDiagnostics:
@@ -38,6 +40,59 @@ class KDEDiagnostics:
     nearest_distance: np.ndarray
     regime: np.ndarray
     standard_error: np.ndarray
+
+
+def diagnose(density, sums, squares, floor, local):
+    """Diagnostics of queries.
+
+    Parameters
+    ----------
+    density : KDE
+        The fitted density.
+    sums : tuple of ndarray of shape (n_queries,)
+        What :func:`density_sums` gives.
+    squares : ndarray of shape (n_queries, k + 1)
+        Smallest squared distances, ascending, in units of the bandwidth.
+    floor : float
+        Participation of queries to which all points are equally near.
+    local : bool
+        Whether each query has a regime of its own.
+
+    Returns
+    -------
+    diagnostics : KDEDiagnostics
+        The diagnostics.
+    """
+    log_sum, participation, entropy = sums[:3]
+    mu = np.zeros(log_sum.shape[0])
+    if squares.shape[1] > 1:
+        mu = stable_index(squares, density.kernel, (density.df, density.n_features_in_))
+    regime = regimes(mu) if local else np.full(mu.size, density.regime_)
+    reached = participation > 0
+    error = np.where(regime == "clt", np.sqrt(np.maximum(participation - floor, 0)), np.nan)
+    scale = density.bandwidth_ if isinstance(density.bandwidth_, float) else 1.0
+    return KDEDiagnostics(
+        log_density=log_sum + density.log_norm_,
+        n_effective=np.where(reached, 1 / np.where(reached, participation, 1), 0.0),
+        entropy=entropy,
+        stable_index=mu,
+        nearest_distance=scale * np.sqrt(squares[:, 0]),
+        regime=regime,
+        standard_error=np.where(reached, error, np.nan),
+    )
+
+
+def features_of(diagnostics):
+    """Diagnostics as columns, in the order of `FEATURES`."""
+    with np.errstate(divide="ignore"):
+        columns = [
+            diagnostics.log_density,
+            np.log(diagnostics.n_effective),
+            diagnostics.entropy,
+            np.minimum(diagnostics.stable_index, 1e6),
+            diagnostics.nearest_distance,
+        ]
+    return np.stack(columns, axis=1)
 
 
 def stable_index(squares, profile, df):

@@ -54,39 +54,70 @@ class Metric:
         return Z if self.transform is None else Z @ self.transform
 
 
-def shrunk_covariance(X, weight, shrinkage):
-    """Weighted mean and shrunk covariance of points.
+@dataclass(frozen=True)
+class Moments:
+    """What a metric is made of: weighted means over the points, weights counting as repetitions.
 
-    Parameters
+    Attributes
     ----------
-    X : ndarray of shape (n_samples, n_features)
-        Points.
-    weight : ndarray of shape (n_samples,)
-        Weights, counted as repetitions.
-    shrinkage : float or "auto"
-        Share of the mean variance times the identity; "auto" is Ledoit and Wolf's.
-
-    Returns
-    -------
+    total : float
+        Sum of the weights.
     center : ndarray of shape (n_features,)
         Mean.
     covariance : ndarray of shape (n_features, n_features)
-        Shrunk covariance.
+        Covariance.
+    fourth : float
+        Mean fourth power of the distance to the mean.
     """
-    total, d = weight.sum(), X.shape[1]
-    center = X[0] + weight @ (X - X[0]) / total
+
+    total: float
+    center: np.ndarray
+    covariance: np.ndarray
+    fourth: float
+
+    @classmethod
+    def of(cls, X, weight):
+        """Moments of points in memory."""
+        total, level = level_sums(X, weight, X[0])
+        center = X[0] + level / total
+        scatter, fourth = scatter_sums(X, weight, center)
+        return cls(total, center, scatter / total, fourth / total)
+
+    def shrunk_covariance(self, shrinkage):
+        """Covariance with a share of the mean variance times the identity; "auto" is Ledoit and
+        Wolf's share.
+        """
+        S, d = self.covariance, self.center.size
+        mean = np.trace(S) / d
+        if shrinkage == "auto":
+            away = np.sum((S - mean * np.eye(d)) ** 2)
+            noise = (self.fourth - np.sum(S * S)) / self.total
+            shrinkage = float(np.clip(noise / away, 0, 1)) if away > 0 else 1.0
+        return (1 - shrinkage) * S + shrinkage * mean * np.eye(d)
+
+
+def level_sums(X, weight, origin):
+    """Sum of the weights, and of the points as seen from an origin."""
+    return float(weight.sum()), weight @ (X - origin)
+
+
+def scatter_sums(X, weight, center):
+    """Sums of outer products and of fourth powers of the distances to a center."""
     Z = X - center
-    S = (Z.T * weight) @ Z / total
-    mean = np.trace(S) / d
-    if shrinkage == "auto":
-        away = np.sum((S - mean * np.eye(d)) ** 2)
-        noise = (weight @ np.sum(Z * Z, axis=1) ** 2 / total - np.sum(S * S)) / total
-        shrinkage = float(np.clip(noise / away, 0, 1)) if away > 0 else 1.0
-    return center, (1 - shrinkage) * S + shrinkage * mean * np.eye(d)
+    return (Z.T * weight) @ Z, float(weight @ np.sum(Z * Z, axis=1) ** 2)
 
 
-def make_metric(X, weight, whiten, shrinkage):
+def make_metric(moments, whiten, shrinkage):
     """Metric of partial whitening, ``Sigma^{-whiten / 2}``.
+
+    Parameters
+    ----------
+    moments : Moments
+        Moments of the points.
+    whiten : float
+        Exponent.
+    shrinkage : float or "auto"
+        Share of the mean variance in ``Sigma``.
 
     Returns
     -------
@@ -95,7 +126,7 @@ def make_metric(X, weight, whiten, shrinkage):
     singular : bool
         Whether a direction without variance had to be left as it is.
     """
-    center, covariance = shrunk_covariance(X, weight, 0.0 if whiten == 0 else shrinkage)
+    center, covariance = moments.center, moments.shrunk_covariance(shrinkage if whiten else 0.0)
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0)
     if whiten == 0:
@@ -110,8 +141,39 @@ def make_metric(X, weight, whiten, shrinkage):
 
 
 @dataclass(frozen=True)
+class Distinct:
+    """Distinct points in the units of the data.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_points, n_features)
+        The points.
+    weight : ndarray of shape (n_points,)
+        Their weights.
+    settings : dict
+        The attributes of :class:`Points` that are not the points.
+    """
+
+    X: np.ndarray
+    weight: np.ndarray
+    settings: dict
+
+    @property
+    def shape(self):
+        """Number of points, and dimension."""
+        return self.X.shape
+
+    def place(self, whiten, shrinkage):
+        """Metric, the points in its coordinates, and whether it has flat directions."""
+        metric, flat = make_metric(Moments.of(self.X, self.weight), whiten, shrinkage)
+        return metric, Points.arranged(metric.apply(self.X), self.weight, **self.settings), flat
+
+
+@dataclass(frozen=True)
 class Points:
     """Distinct points with weights, and sums over them.
+
+    Callers know a point by its place in the data; here near points lie together.
 
     Attributes
     ----------
@@ -129,6 +191,8 @@ class Points:
         Precision of the distances.
     pool : ThreadPoolExecutor or None
         Threads.
+    place : ndarray of shape (n_points,) or None
+        Row of `Z` that holds each point of the data; None if their order is that of the data.
     """
 
     be: Any
@@ -138,6 +202,22 @@ class Points:
     df: float
     dtype: str
     pool: Any = None
+    place: np.ndarray | None = None
+
+    @classmethod
+    def arranged(cls, Z, weight, **settings):
+        """Points in the order of the data, with near ones brought together."""
+        order = spatial_order(Z)
+        if order is None:
+            return cls(Z=Z, weight=weight, **settings)
+        place = np.empty_like(order)
+        place[order] = np.arange(order.size)
+        return cls(Z=Z[order], weight=weight[order], place=place, **settings)
+
+    @property
+    def n_points(self):
+        """Number of points."""
+        return self.Z.shape[0]
 
     @property
     def n_features(self):
@@ -150,6 +230,16 @@ class Points:
         return float(self.weight.sum())
 
     @property
+    def participation(self):
+        """Sum of the squared shares of the points in the total: one over their number, if equal."""
+        return float(np.sum(self.weight**2)) / self.total**2
+
+    @property
+    def counted(self):
+        """Whether the weights are counts of repetitions."""
+        return bool(np.all(self.weight == np.round(self.weight)))
+
+    @property
     def log_weight(self):
         """Logarithms of the weights, empty if they are ones."""
         return np.log(self.weight) if np.any(self.weight != 1) else self.weight[:0]
@@ -159,10 +249,30 @@ class Points:
         return log_integral(self.profile, self.n_features, self.df)
 
     def subset(self, n, rng):
-        """Positions of all points, or of a random sample of n of them."""
-        if self.Z.shape[0] <= n:
-            return np.arange(self.Z.shape[0])
-        return np.sort(rng.choice(self.Z.shape[0], n, replace=False))
+        """All points, or a random sample of n of them, by their places in the data."""
+        if self.n_points <= n:
+            return np.arange(self.n_points)
+        return np.sort(rng.choice(self.n_points, n, replace=False))
+
+    def draw(self, n, rng):
+        """Places in the data of n points, drawn with probabilities as their weights."""
+        weight = self.weight if self.place is None else self.weight[self.place]
+        return rng.choice(self.n_points, n, p=weight / self.total)
+
+    def take(self, chosen):
+        """Coordinates and weights of points at given places in the data."""
+        rows = self._rows(chosen)
+        return self.Z[rows], self.weight[rows]
+
+    def fetch(self, chosen):
+        """Coordinates of points at given places in the data, in memory."""
+        return self.take(chosen)[0]
+
+    def _rows(self, chosen):
+        """Rows of the points at given places in the data; -1 stands for none."""
+        if self.place is None:
+            return chosen
+        return np.where(chosen >= 0, self.place[chosen], -1)
 
     def sums(self, queries, h, own=None, moments=False):
         """Sums over the points for queries; see :func:`density_sums`."""
@@ -199,7 +309,7 @@ class Points:
         """Call a kernel for blocks of queries, by threads where there are some."""
         data = self.be.load((self.Z / h).astype(self.dtype))
         fixed = [self.be.load(array) for array in fixed]
-        own = np.empty(0, dtype=np.int64) if own is None else own
+        own = np.empty(0, dtype=np.int64) if own is None else self._rows(own)
 
         def call(begin):
             end = min(begin + _BLOCK, queries.shape[0])
@@ -240,18 +350,23 @@ def merge_duplicates(X, weight):
     kept = weight > 0
     X, weight = X[kept], weight[kept]
     # Adding 0 makes one zero out of two.
-    _, first, inverse = np.unique(X + 0.0, axis=0, return_index=True, return_inverse=True)
-    if first.size == X.shape[0]:
-        return X, weight
+    first, merged = first_of_equals(X + 0.0, weight)
+    return X[first], merged
+
+
+def first_of_equals(rows, weight):
+    """Places of the first of equal rows, ascending, and the sums of the weights of each."""
+    _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    if first.size == rows.shape[0]:
+        return np.arange(first.size), weight
     order = np.argsort(first)
-    place = np.empty_like(order)
-    place[order] = np.arange(order.size)
-    merged = np.bincount(place[inverse.ravel()], weights=weight, minlength=order.size)
-    return X[first[order]], merged
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
+    return first[order], np.bincount(rank[inverse.ravel()], weights=weight, minlength=order.size)
 
 
 def spatial_order(Z):
-    """An order in which points that are near each other come together."""
+    """An order in which points that are near each other come together; None is that of the data."""
     if Z.shape[0] <= _LEAF or Z.shape[1] > _ORDERED:
-        return np.arange(Z.shape[0])
+        return None
     return cKDTree(Z, leafsize=_LEAF, balanced_tree=False, compact_nodes=False).indices
