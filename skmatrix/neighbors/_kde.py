@@ -91,7 +91,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     whiten_ : float
         Exponent of the whitening.
     X_fit_ : array of shape (n_distinct, n_features)
-        Distinct points in the coordinates of the metric.
+        Distinct points in the coordinates of the metric; a dask array after a fit to one.
     weight_fit_ : array of shape (n_distinct,)
         Their weights.
     log_norm_ : float
@@ -250,10 +250,10 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                 weight = to_numpy(checked).astype(np.float64)
             data, fixed = to_numpy(X), self._given_bandwidth(X.shape[1])
             self._precision = self._precision_for(data.dtype)
-            distinct = merge_duplicates(data.astype(np.float64), weight)
+            points, weight = merge_duplicates(data.astype(np.float64), weight)
             with thread_pool(be, self.n_jobs) as pool:
                 settings = self._settings() | {"be": be, "pool": pool}
-                points = self._fit_points(be, fixed, Distinct(*distinct, settings))
+                points = self._fit_points(be, fixed, Distinct(points, weight, settings))
             self.X_fit_, self.weight_fit_ = self._at_home(be, data.dtype, points.Z, points.weight)
             self._place, self._blocks = points.place, None
         return self
@@ -417,14 +417,14 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Queries.
 
         Returns
         -------
         log_density : array of shape (n_queries,)
             Natural logarithm of the density; minus infinity where a compact kernel reaches
-            no point.
+            no point. Lazy for dask queries, for which nothing warns.
 
         Warns
         -----
@@ -494,7 +494,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Queries.
         y : None
             Ignored.
@@ -511,7 +511,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Queries.
 
         Returns
@@ -527,13 +527,13 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Queries.
 
         Returns
         -------
         density : array of shape (n_queries,)
-            Density; 0 or infinity where it is out of range.
+            Density; 0 or infinity where it is out of range. Lazy for dask queries.
 
         Warns
         -----
@@ -559,14 +559,15 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Queries.
 
         Returns
         -------
         X_new : array of shape (n_queries, 5)
             Log-density, logarithm of the number of points that carry it, entropy of their
-            weights, their index (at most 10^6), distance to the nearest point.
+            weights, their index (at most 10^6), distance to the nearest point. Lazy for dask
+            queries.
         """
         check_is_fitted(self)
         if is_dask(X):
@@ -616,7 +617,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Queries.
         local : bool, default=False
             Whether to judge each query by its own neighbours; see :meth:`query_diagnostics`.
@@ -624,9 +625,13 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Returns
         -------
         standard_error : array of shape (n_queries,)
-            Standard errors, NaN outside of the regime "clt".
+            Standard errors, NaN outside of the regime "clt". Lazy for dask queries.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._kde import standard_error_row_blocks
+
+            return standard_error_row_blocks(self, X, local)
         be, X, Z = self._open(X, "score_samples_se")
         error = self._diagnose(be, Z, local).standard_error
         return be.home.astype(be.unload(error), X.dtype)
@@ -647,7 +652,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             Draws, in NumPy and in double precision.
         """
         check_is_fitted(self)
-        if not (isinstance(n_samples, Integral) and n_samples >= 0):
+        if not (isinstance(n_samples, Integral) and int(n_samples) >= 0):
             raise ValueError(f"n_samples must be a non-negative integer. Got {n_samples!r}.")
         rng = check_random_state(self.random_state if random_state is None else random_state)
         points = self._with_engine(get_backend("auto", np.empty(0)))

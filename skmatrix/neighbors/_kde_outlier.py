@@ -109,6 +109,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
             The fitted estimator.
         """
         with all_or_nothing(self):
+            get_backend(self.backend, X)  # raises for data that it cannot score later
             settings = self.get_params(deep=False)
             del settings["contamination"]
             self.density_ = KDE(**settings).fit(X, sample_weight=sample_weight)

@@ -169,8 +169,47 @@ class Distinct:
         return metric, Points.arranged(metric.apply(self.X), self.weight, **self.settings), flat
 
 
+class Weighted:
+    """What the weights of points say of them."""
+
+    weight: np.ndarray
+    n_features: int
+    profile: str
+    df: float
+
+    @property
+    def n_points(self):
+        """Number of points."""
+        return self.weight.shape[0]
+
+    @property
+    def total(self):
+        """Sum of the weights."""
+        return float(self.weight.sum())
+
+    @property
+    def participation(self):
+        """Sum of the squared shares of the points in the total: one over their number, if equal."""
+        return float(np.sum(self.weight**2)) / self.total**2
+
+    @property
+    def counted(self):
+        """Whether the weights are counts of repetitions."""
+        return bool(np.all(self.weight == np.round(self.weight)))
+
+    def log_kernel_integral(self):
+        """Logarithm of the integral of the profile."""
+        return log_integral(self.profile, self.n_features, self.df)
+
+    def subset(self, n, rng):
+        """All points, or a random sample of n of them, by their places in the data."""
+        if self.n_points <= n:
+            return np.arange(self.n_points)
+        return np.sort(rng.choice(self.n_points, n, replace=False))
+
+
 @dataclass(frozen=True)
-class Points:
+class Points(Weighted):
     """Distinct points with weights, and sums over them.
 
     Callers know a point by its place in the data; here near points lie together.
@@ -215,44 +254,14 @@ class Points:
         return cls(Z=Z[order], weight=weight[order], place=place, **settings)
 
     @property
-    def n_points(self):
-        """Number of points."""
-        return self.Z.shape[0]
-
-    @property
-    def n_features(self):
+    def n_features(self):  # type: ignore[override]
         """Dimension."""
         return self.Z.shape[1]
-
-    @property
-    def total(self):
-        """Sum of the weights."""
-        return float(self.weight.sum())
-
-    @property
-    def participation(self):
-        """Sum of the squared shares of the points in the total: one over their number, if equal."""
-        return float(np.sum(self.weight**2)) / self.total**2
-
-    @property
-    def counted(self):
-        """Whether the weights are counts of repetitions."""
-        return bool(np.all(self.weight == np.round(self.weight)))
 
     @property
     def log_weight(self):
         """Logarithms of the weights, empty if they are ones."""
         return np.log(self.weight) if np.any(self.weight != 1) else self.weight[:0]
-
-    def log_kernel_integral(self):
-        """Logarithm of the integral of the profile."""
-        return log_integral(self.profile, self.n_features, self.df)
-
-    def subset(self, n, rng):
-        """All points, or a random sample of n of them, by their places in the data."""
-        if self.n_points <= n:
-            return np.arange(self.n_points)
-        return np.sort(rng.choice(self.n_points, n, replace=False))
 
     def draw(self, n, rng):
         """Places in the data of n points, drawn with probabilities as their weights."""
