@@ -13,14 +13,15 @@ estimate is good for: not for the density itself, and well for telling odd digit
 # ----------------------
 #
 # The estimate at a point is a sum of kernels around the training points. Two thresholds say what
-# this sum is like. Above :math:`h_{CLT}` it is a mean over many points ("clt"). Below :math:`h_G` the
-# nearest points outweigh all others together ("extreme"), and between them a mean exists, but
-# chance rules it ("stable"). Both rise with the number of features, and fall slowly with the number
-# of points. What decides is the logarithm of the number of points per feature, :math:`\alpha`.
+# this sum is like. Above :math:`h_{CLT}` it is a mean over many points ("clt"). Below :math:`h_G`
+# the nearest points outweigh all others together ("extreme"), and between them a mean exists, but
+# chance rules it ("stable"). Both rise with the number of features, and fall slowly with the
+# number of points. What decides is the logarithm of the number of points per feature,
+# :math:`\alpha`.
 #
 # We take the digits to 15 principal components and let left-out points choose the bandwidth. Left:
-# the likelihood of left-out points. Right: where the estimate lies. The curves are for Gaussian data
-# of the same covariance; the open square is the threshold as the distances between neighbours
+# the likelihood of left-out points. Right: where the estimate lies. The curves are for Gaussian
+# data of the same covariance; the open square is the threshold as the distances between neighbours
 # show it.
 
 import matplotlib.pyplot as plt
@@ -44,10 +45,10 @@ _ = KDEDisplay.from_estimator(kde, kind="phase", ax=right, name="Where the estim
 
 # %%
 # The likeliest bandwidth lies far inside of the extreme regime, close to what the distances to the
-# nearest points give. A larger one would be a mean over more points and would blur what is there; the
-# likelihood says that this is worse. For Gaussian data it is the same at any number of points on the
-# picture: the dash-dotted curve of the likeliest bandwidth stays below the first threshold. Digits
-# are not Gaussian, they lie in clusters, and the likeliest bandwidth is smaller still.
+# nearest points give. A larger one would be a mean over more points and would blur what is there;
+# the likelihood says that this is worse. For Gaussian data it is the same at any number of points
+# on the picture: the dash-dotted curve of the likeliest bandwidth stays below the first threshold.
+# Digits are not Gaussian, they lie in clusters, and the likeliest bandwidth is smaller still.
 
 theory = kde.thresholds()
 print(f"bandwidth {kde.bandwidth_:.2f}, h_G {kde.h_g_:.2f}, h_CLT {kde.h_clt_:.2f}")
@@ -58,10 +59,10 @@ print(f"digits to be above h_CLT with this bandwidth, on Gaussian data: {theory[
 # What carries the estimate?
 # --------------------------
 #
-# At digits that were not in the training: the number of training digits that carry the estimate, and
-# the index :math:`\mu` of their weights, which is below 1 in the extreme regime. Then the weights
-# themselves, the largest first. How they fall hangs on :math:`\mu` and hardly on anything else: for
-# many points and features they follow the law of Poisson and Dirichlet.
+# At digits that were not in the training: the number of training digits that carry the estimate,
+# and the index :math:`\mu` of their weights, which is below 1 in the extreme regime. Then the
+# weights themselves, the largest first. How they fall hangs on :math:`\mu` and hardly on anything
+# else: for many points and features they follow the law of Poisson and Dirichlet.
 
 fig = plt.figure(figsize=(12, 8), layout="constrained")
 top, bottom = fig.subfigures(2, 1)
@@ -99,9 +100,9 @@ _ = fig.suptitle("Draws, and the training digits that they are copies of")
 # ----------
 #
 # To rank points no density is needed, only that the order is right. Each digit is judged by all
-# others (:class:`~skmatrix.neighbors.KDEOutlierDetector` leaves it out of its own density), here on
-# all 64 pixels, three of which are white in every digit. ``whiten=0.5`` counts a deviation in a pixel
-# that varies little for more than one in a pixel that varies a lot.
+# others (:class:`~skmatrix.neighbors.KDEOutlierDetector` leaves it out of its own density), here
+# on all 64 pixels, three of which are white in every digit. ``whiten=0.5`` counts a deviation in a
+# pixel that varies little for more than one in a pixel that varies a lot.
 
 from skmatrix.neighbors import KDEOutlierDetector
 
@@ -119,8 +120,8 @@ axes[1, 0].set_ylabel("most usual")
 _ = fig.suptitle("Label and log-density of the oddest and of the most usual digits")
 
 # %%
-# Which labels are odd? Ones, zeros and sixes look alike; eights are written in many ways. The shares
-# are not errors: each label has its own spread, and the threshold is one for all.
+# Which labels are odd? Ones, zeros and sixes look alike; eights are written in many ways. The
+# shares are not errors: each label has its own spread, and the threshold is one for all.
 
 for digit in range(10):
     scores = detector.train_scores_[labels == digit]

@@ -3,9 +3,9 @@
 Odd pixels of a spectral image, and how many features
 =====================================================
 
-A picture from the air with 200 bands in place of three colours. Most of it is fields and wood; which
-pixels are unlike the others? The log-density of a pixel under all other pixels is a natural score. In
-200 dimensions it would say nothing. We look at how many it can have.
+A picture from the air with 200 bands in place of three colours. Most of it is fields and wood;
+which pixels are unlike the others? The log-density of a pixel under all other pixels is a natural
+score. In 200 dimensions it would say nothing. We look at how many it can have.
 """
 
 # %%
@@ -60,9 +60,9 @@ for ax in (left, right):
 #
 # The towers serve as a test: how well does the score tell their pixels from all others that the
 # ground map names (area under the ROC curve)? Next to it is the index :math:`\mu` of the weights,
-# which is not told where the towers are. While it is above 2, many pixels carry an estimate. Below 1
-# a few neighbours do, and what is then measured is whether a pixel has near copies. The
-# pixels of the towers have them, each other: they are less and less odd.
+# which is not told where the towers are. While it is above 2, many pixels carry an estimate. Below
+# 1 a few neighbours do, and what is then measured is whether a pixel has near copies. The pixels
+# of the towers have them, each other: they are less and less odd.
 
 from sklearn.ensemble import IsolationForest
 from sklearn.metrics import roc_auc_score

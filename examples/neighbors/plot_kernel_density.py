@@ -73,10 +73,10 @@ _ = ax.legend(loc="center left")
 #
 # scikit-learn's `example of density estimation
 # <https://scikit-learn.org/stable/auto_examples/neighbors/plot_digits_kde_sampling.html>`__ takes
-# the 64 pixels of the handwritten digits to 15 principal components, and looks for the bandwidth by a
-# grid search with five folds. We set a quarter of the digits aside and do the same with the others.
-# `KDE` leaves out each point in turn instead: one pass over the pairs gives the likelihood and
-# two derivatives of it, and a few passes the best bandwidth.
+# the 64 pixels of the handwritten digits to 15 principal components, and looks for the bandwidth
+# by a grid search with five folds. We set a quarter of the digits aside and do the same with the
+# others. `KDE` leaves out each point in turn instead: one pass over the pairs gives the likelihood
+# and two derivatives of it, and a few passes the best bandwidth.
 
 from time import perf_counter
 
@@ -107,10 +107,10 @@ for label, h, seconds in [
     print(f"{label:<30}{h:8.3f}{held_out:10.2f}{time}")
 
 # %%
-# Both searches end at about the same place, because the curve is flat at its top: the grid is coarse
-# and its folds have fewer points, which asks for another bandwidth, but neither costs much.
-# The difference is the time. The last line is what ``KernelDensity(bandwidth="silverman")`` does: its
-# rule is made for data of unit variance, and these have a standard deviation of 8.
+# Both searches end at about the same place, because the curve is flat at its top: the grid is
+# coarse and its folds have fewer points, which asks for another bandwidth, but neither costs much.
+# The difference is the time. The last line is what ``KernelDensity(bandwidth="silverman")`` does:
+# its rule is made for data of unit variance, and these have a standard deviation of 8.
 
 scale = float(np.sqrt(X_train.var(axis=0).mean()))
 grid = np.geomspace(0.8, 12, 31)
@@ -145,8 +145,8 @@ print(f"standard deviation of the data: {scale:.1f}")
 # How far can it be trusted?
 # --------------------------
 #
-# The likeliest bandwidth is not one at which the estimate is a mean over many points. At half of the
-# new digits it is carried by fewer than two training digits:
+# The likeliest bandwidth is not one at which the estimate is a mean over many points. At half of
+# the new digits it is carried by fewer than two training digits:
 
 found = kde.query_diagnostics(X_test)
 print(f"regime: {kde.regime_}; median number of points: {np.median(found.n_effective):.2f}")
@@ -155,6 +155,6 @@ print(f"training points: {X_train.shape[0]:,}; Gaussian data would need {needed:
 
 # %%
 # Such an estimate is a smooth function of the distance to the nearest training points. It ranks
-# points well, and it is the best that a kernel estimate can do with so few points; but its value is
-# not the density, and it has no error bar. :ref:`The user guide <kde>` says where the border is, and
-# :ref:`sphx_glr_auto_examples_neighbors_plot_digits_density.py` draws it for these data.
+# points well, and it is the best that a kernel estimate can do with so few points; but its value
+# is not the density, and it has no error bar. :ref:`The user guide <kde>` says where the border
+# is, and :ref:`sphx_glr_auto_examples_neighbors_plot_digits_density.py` draws it for these data.
