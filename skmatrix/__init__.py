@@ -13,6 +13,7 @@ _SUBPACKAGES = (
     "impute",
     "inspection",
     "metrics",
+    "neighbors",
     "random_projection",
     "utils",
 )

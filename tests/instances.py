@@ -9,6 +9,9 @@ from sklearn.utils import get_tags
 
 # Class name -> the constructor arguments of each instance to check.
 INSTANCES: dict[str, list[dict]] = {
+    "KDE": [{}, {"bandwidth": "silverman", "kernel": "student", "whiten": 0.5}],
+    "KDEClassifier": [{}],
+    "KDEOutlierDetector": [{}],
     "MatrixCompletion": [{"n_components": 2, "max_iter": 8}],
     "MatrixCompletionRegressor": [{"n_components": 2, "max_iter": 8}],
     "SketchProjection": [

@@ -5,13 +5,15 @@ Adding a kernel means adding its cases: `test_kernels.py` fails without them.
 
 import numpy as np
 import scipy.sparse as sp
+from scipy.special import logsumexp
 
+from skmatrix.neighbors._kde_profiles import KERNELS as KERNELS_OF_DENSITIES
 from tests.checks import KernelCase
 
 
 def all_cases():
     """Path of each kernel -> its cases."""
-    return {**_toy_cases(), **_impute_cases(), **_sketch_cases()}
+    return {**_toy_cases(), **_impute_cases(), **_sketch_cases(), **_density_cases()}
 
 
 def _toy_cases():
@@ -114,4 +116,57 @@ def _sketch_cases():
                 (0, 3, 0.5, 1, 0, 4, 2),
             ]
         ],
+    }
+
+
+def _density_cases():
+    """Cases of the sums of a density: every kernel, weights, points left out, several tiles."""
+    rng = np.random.default_rng(0)
+
+    def problem(m, n, d, weighted, leaves_out):
+        """Queries, data, logarithms of weights, and the point that each query leaves out."""
+        # Distances of about one bandwidth: compact kernels reach some of the points.
+        data = 0.6 * rng.standard_normal((n, d)) / np.sqrt(d)
+        queries = data[:m] if leaves_out else 0.6 * rng.standard_normal((m, d)) / np.sqrt(d)
+        queries[0] += 4 / np.sqrt(d) * (not leaves_out)
+        log_weight = np.log(rng.uniform(0.1, 5, n if weighted else 0))
+        own = np.where(np.arange(m) % 3, np.arange(m), -1) if leaves_out else np.empty(0, int)
+        return queries, data, log_weight, own
+
+    def case(arrays, **scalars):
+        return KernelCase(arrays, scalars, upcasts=True)
+
+    # Dimensions that are and are not a multiple of four, below and above that of the boxes.
+    shapes = [(7, 30, 1), (9, 40, 2), (3, 1100, 5), (6, 50, 17)]
+    problems = [
+        problem(*shape, weighted, leaves_out)
+        for shape in shapes
+        for weighted, leaves_out in ((False, False), (True, True))
+    ]
+    sums = [
+        case(arrays, profile=profile, df=2.5, moments=moments)
+        for profile in KERNELS_OF_DENSITIES
+        for moments, some in ((True, problems[::3]), (False, problems[1::3]))
+        for arrays in some
+    ]
+    alone = (np.zeros((2, 3)), np.zeros((1, 3)), np.empty(0), np.array([-1, 0]))
+    sums += [case(alone, profile=profile, df=1.0, moments=True) for profile in KERNELS_OF_DENSITIES]
+    nearest = [
+        case((queries, data, own), k=k) for queries, data, _, own in problems for k in (1, 6)
+    ]
+    nearest.append(case((alone[0], alone[1], alone[3]), k=1))
+    halvings, moments = [], []
+    for queries, data, log_weight, own in problems:
+        squares = np.sum((queries[:, None] - data) ** 2, axis=2)
+        if own.size:
+            squares[own >= 0, own[own >= 0]] = np.inf
+        halvings.append(case((queries, data, log_weight, own, squares.min(axis=1)), n_bandwidths=6))
+        log_total = logsumexp(-0.5 * squares + (log_weight if log_weight.size else 0), axis=1)
+        moments.append(case((queries, data, log_weight, own, log_total)))
+    home = "skmatrix.neighbors._kde_kernels"
+    return {
+        f"{home}:density_sums": sums,
+        f"{home}:nearest_squares": nearest,
+        f"{home}:halving_sums": halvings,
+        f"{home}:coordinate_moments": moments,
     }

@@ -20,6 +20,7 @@ from ..neighbors._kde_points import (
     Moments,
     Points,
     Weighted,
+    effective_size,
     first_of_equals,
     level_sums,
     make_metric,
@@ -165,7 +166,7 @@ class BlockDistinct:
         total, level = self._sum(level_sums, origin)
         center = origin + level / total
         scatter, fourth = self._sum(scatter_sums, center)
-        return Moments(total, center, scatter / total, fourth / total)
+        return Moments(effective_size(self.weight), center, scatter / total, fourth / total)
 
     def _sum(self, fn, state):
         """A function of points and weights, added up over the blocks."""

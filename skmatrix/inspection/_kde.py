@@ -3,12 +3,9 @@
 import math
 
 import numpy as np
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._backend import get_backend, to_numpy
-from .._threads import thread_pool
-from ..neighbors._kde_bandwidth import LeaveOneOut
+from .._backend import to_numpy
 from ..neighbors._kde_profiles import log_profile
 from ..neighbors._kde_theory import glass_bandwidth, kl_bandwidth
 
@@ -21,8 +18,6 @@ _DRAWS, _TERMS = 2000, 400
 # Points of a curve.
 _POINTS = 60
 _BINS = 30
-# Bandwidths that are added to a path which ends too early.
-_FURTHER = 10
 
 # Regimes: name, color of its area. The names stand in the areas.
 _REGIMES = (("extreme", "#D55E00"), ("stable", "#F0E442"), ("clt", "#56B4E9"))
@@ -403,30 +398,16 @@ def _shade(ax, borders):
 
 def _path(density, bandwidths):
     """Likelihood of left-out points, and the bandwidths to mark."""
-    be = get_backend(density.backend, np.empty(0))
     if density.n_distinct_ < 2:
         raise ValueError("kind='path' needs at least 2 distinct samples. Got n_samples=1.")
-    if bandwidths is not None:
-        bandwidths = np.sort(np.asarray(bandwidths, dtype=np.float64).ravel())
-        if not np.all((bandwidths > 0) & np.isfinite(bandwidths)):
-            raise ValueError("bandwidths must be positive and finite.")
-    with thread_pool(be, density.n_jobs) as pool:
-        points = density._with_engine(be, pool)
-        rng = check_random_state(density.random_state)
-        left_out = LeaveOneOut(points, density.loo_max_queries, rng)
-        h, values = left_out.path(bandwidths)
-        scalar = isinstance(density.bandwidth_, float)
-        if bandwidths is None and scalar and 3 * density.bandwidth_ > h[-1]:
-            # In few dimensions the best bandwidth is many times that of the nearest points.
-            further = h[-1] * np.geomspace(1, 4 * density.bandwidth_ / h[-1], _FURTHER + 1)[1:]
-            further, more = left_out.path(further)
-            h, values = np.append(h, further), np.append(values, more)
+    h, values, nearest = density._path(bandwidths)
+    scalar = isinstance(density.bandwidth_, float)
     theory = density.thresholds() if scalar and density.kernel == "gaussian" else {}
     return {
         "bandwidths": h,
-        "log_likelihood": values + density._metric.log_determinant,
+        "log_likelihood": values,
         "bandwidth": density.bandwidth_ if scalar else None,
-        "h_nn": left_out.nearest_bandwidth,
+        "h_nn": nearest,
         "h_opt": theory.get("h_opt"),
         "h_g": theory.get("h_g"),
         "h_clt": theory.get("h_clt"),
@@ -437,11 +418,10 @@ def _phase(density):
     """Curves of the theory for the spectrum of the data, and the estimator."""
     alpha = density.thresholds()["alpha"]
     spectrum = density._metric.spectrum
-    spectrum = spectrum[spectrum > 1e-12 * spectrum.max()]
-    if not spectrum.size:
+    if not np.any(spectrum > 0):
         raise ValueError("kind='phase' needs data with a variance.")
     d = density.n_features_in_
-    spread = math.sqrt(float(density._metric.spectrum.mean()))
+    spread = density._metric.unit
     alphas = np.linspace(math.log(5) / d, max(2 * alpha, math.log(100) / d), _POINTS)
     glass = np.array([glass_bandwidth(spectrum, math.exp(a * d)) for a in alphas])
     likeliest = np.array([kl_bandwidth(spectrum, math.exp(a * d)) for a in alphas])

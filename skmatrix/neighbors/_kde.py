@@ -5,35 +5,42 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    DensityMixin,
-    TransformerMixin,
-)
+from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
 from .._iterate import warn_caller
-from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
+from .._sklearn import (
+    Interval,
+    StrOptions,
+    _check_feature_names_in,
+    _check_sample_weight,
+    _fit_context,
+)
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
 from ._kde_diagnostics import FEATURES, diagnose, features_of, stable_index
-from ._kde_points import Distinct, Points, merge_duplicates
+from ._kde_points import Distinct, Points, are_counts, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
 from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
 
 _SEARCHED = ("loo", "loo_per_feature", "nn")
 _RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
-# Left-out points of the search for the exponent of the whitening.
-_WHITENING_QUERIES = 2000
+# Left-out points of the search for the exponent of the whitening, and of the thresholds.
+_SAMPLE = 2000
 _PRIVATE = ("_metric", "_precision", "_place", "_blocks")
 
 
-class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseEstimator):
+def checked_weights(sample_weight, X):
+    """Weights of the rows of X on the host and in double precision, ones for None."""
+    checked = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    return to_numpy(checked).astype(np.float64)
+
+
+class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     r"""Kernel density estimation that is right in many dimensions and knows its limits.
 
     The density is a mean of kernels around the points. Everything is computed from logarithms
@@ -156,9 +163,9 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     >>> X = np.random.default_rng(0).standard_normal((500, 2))
     >>> kde = KDE().fit(X)
     >>> round(kde.bandwidth_, 2), kde.regime_
-    (0.37, 'clt')
+    (0.45, 'clt')
     >>> kde.score_samples([[0.0, 0.0], [4.0, 4.0]]).round(1)
-    array([ -2. , -16.3])
+    array([ -2., -28.])
     """
 
     _parameter_constraints: dict = {
@@ -242,12 +249,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             be = get_backend(self.backend, X)
             sample_weight = be.follow(sample_weight)
             X = validate_data(self, X, dtype=be.float_dtypes)
-            weight = np.ones(X.shape[0])
-            if sample_weight is not None:
-                checked = _check_sample_weight(
-                    sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-                )
-                weight = to_numpy(checked).astype(np.float64)
+            weight = checked_weights(sample_weight, X)
             data, fixed = to_numpy(X), self._given_bandwidth(X.shape[1])
             self._precision = self._precision_for(data.dtype)
             points, weight = merge_duplicates(data.astype(np.float64), weight)
@@ -268,19 +270,19 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
     def _fit_points(self, be, fixed, distinct):
         """Fit to distinct points, and return them in the coordinates of the metric."""
-        searched = fixed is None and self.bandwidth in _SEARCHED
-        if (searched or self.whiten == "loo") and distinct.shape[0] < 2:
-            name = "bandwidth" if searched else "whiten"
+        if distinct.shape[0] < 2 and (fixed is None or self.whiten == "loo"):
+            name = "bandwidth" if fixed is None else "whiten"
             raise ValueError(
                 f"{name}={getattr(self, name)!r} needs at least 2 distinct samples. Got n_samples=1"
-                " once repetitions are counted as one: pass a number for the bandwidth."
+                f" once repetitions are counted as one: pass a number for {name}."
             )
         rng = check_random_state(self.random_state)
 
         def place(whiten):
             return distinct.place(whiten, self.shrinkage)
 
-        self.whiten_ = self.whiten if self.whiten != "loo" else self._likeliest_exponent(place, rng)
+        searched = self.whiten == "loo"
+        self.whiten_ = self._likeliest_exponent(place, rng) if searched else float(self.whiten)
         self._metric, points, flat = place(self.whiten_)
         if flat:
             warn_caller(
@@ -312,7 +314,10 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
                     f" kernel={self.kernel!r} and whiten={self.whiten!r}."
                 )
             return None
-        h = np.asarray(self.bandwidth, dtype=np.float64)
+        try:
+            h = np.asarray(self.bandwidth, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"bandwidth must be numbers. Got {self.bandwidth!r}.") from error
         if h.ndim and (h.shape != (n_features,) or self.whiten):
             raise ValueError(
                 f"A bandwidth per feature must have shape ({n_features},), with whiten=0. Got shape"
@@ -328,7 +333,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
         def cost(exponent):
             metric, points, _ = place(exponent)
-            left_out = LeaveOneOut(points, _WHITENING_QUERIES, np.random.RandomState(seed))
+            left_out = LeaveOneOut(points, _SAMPLE, np.random.RandomState(seed), metric.unit)
             return -(left_out.maximise()[1] + metric.log_determinant)
 
         inner = minimize_scalar(cost, bounds=(0, 1), method="bounded", options={"xatol": 0.01})
@@ -342,26 +347,31 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             self.bandwidth_ = be.unload(fixed) if fixed.ndim else float(fixed)
             return
         if self.bandwidth in _RULES:
-            h = rule_bandwidth(self.bandwidth, points, self._metric.spectrum)
-            if not (h > 0 and np.any(self._metric.spectrum > 0)):
-                raise ValueError(
-                    f"bandwidth={self.bandwidth!r} needs at least 2 distinct samples. Got"
-                    " n_samples=1 once repetitions are counted as one: pass a number for the"
-                    " bandwidth."
-                )
-            self.bandwidth_ = float(h)
-            return
-        left_out = LeaveOneOut(points, self.loo_max_queries, rng)
-        if self.bandwidth == "nn":
-            self.bandwidth_ = left_out.nearest_bandwidth
+            self.bandwidth_ = rule_bandwidth(self.bandwidth, points, self._metric.spectrum)
             return
         if self.bandwidth == "loo_per_feature":
-            h, value = left_out.per_feature()
-            self.bandwidth_ = be.unload(h)
+            unit = self._spreads()
+            h, value = LeaveOneOut(points, self.loo_max_queries, rng, unit).per_feature()
+            self.bandwidth_ = be.unload(h * unit)
         else:
+            unit = self._metric.unit
+            left_out = LeaveOneOut(points, self.loo_max_queries, rng, unit)
+            if self.bandwidth == "nn":
+                self.bandwidth_ = left_out.nearest_bandwidth * unit
+                return
             h, value = left_out.maximise()
-            self.bandwidth_ = float(h)
+            self.bandwidth_ = h * unit
         self.loo_log_likelihood_ = value + self._metric.log_determinant
+
+    def _spreads(self):
+        """Standard deviation of each feature."""
+        variance = self._metric.variance
+        if not np.all(variance > 0):
+            raise ValueError(
+                f"bandwidth={self.bandwidth!r} needs features that vary. Got a constant feature"
+                f" {int(np.argmin(variance))}: drop it, or use bandwidth='loo'."
+            )
+        return np.sqrt(variance)
 
     def _find_regime(self, points, h, rng):
         """Set the thresholds, from the spacings at a sample of the points."""
@@ -370,7 +380,7 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         k = min(self.diagnostics_k, points.n_points - 2)
         if k < 1:
             return
-        own = points.subset(_WHITENING_QUERIES, rng)
+        own = points.subset(_SAMPLE, rng)
         queries, weight = points.take(own)
         squares = points.nearest(queries, k + 1, own=own, h=h)
         mu = self._pooled_index(squares, weight)
@@ -452,6 +462,8 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
     def _leave_one_out(self, be, Z):
         """Log-densities under all points but one of those that equal the query, if there are any.
 
+        Weights that are counts stand for so many copies, of which all but one stay.
+
         Parameters
         ----------
         be : Backend
@@ -462,21 +474,19 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Returns
         -------
         log_density : ndarray of shape (n_queries,)
-            The log-densities.
+            The log-densities, minus infinity where no point is within reach.
         """
         with thread_pool(be, self.n_jobs) as pool:
             points = self._with_engine(be, pool)
             Z = Z.astype(to_numpy(self.X_fit_).dtype).astype(np.float64)
-            data, weights = points.take(np.arange(points.n_points))
-            places = {row.tobytes(): i for i, row in enumerate(data + 0.0)}
-            own = np.array([places.get(row.tobytes(), -1) for row in Z + 0.0], dtype=np.int64)
+            own = points.find(Z)
             log_sum = points.sums(Z, to_numpy(self.bandwidth_), own)[0]
-        weight = np.where(own >= 0, weights[own], 0.0)
-        removed = np.minimum(weight, 1.0)
-        # Further copies stay, at distance 0.
+        weight = np.where(own >= 0, points.take(own)[1], 0.0)
+        removed = np.minimum(weight, 1.0) if are_counts(points.weight) else weight
+        # The copies that stay are at distance 0.
         with np.errstate(divide="ignore"):
             log_sum = np.logaddexp(log_sum, np.log(weight - removed))
-            return log_sum - np.log(1 - removed / points.total) + self.log_norm_
+        return log_sum - np.log1p(-removed / points.total) + self.log_norm_
 
     def _warn_out_of_reach(self, log_density):
         """Warn of queries at which the density is 0."""
@@ -567,7 +577,13 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         X_new : array of shape (n_queries, 5)
             Log-density, logarithm of the number of points that carry it, entropy of their
             weights, their index (at most 10^6), distance to the nearest point. Lazy for dask
-            queries.
+            queries, for which nothing warns.
+
+        Warns
+        -----
+        UserWarning
+            If a compact kernel reaches no point from some queries: their first two columns are
+            minus infinity.
         """
         check_is_fitted(self)
         if is_dask(X):
@@ -575,8 +591,9 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
 
             return transform_row_blocks(self, X)
         be, X, Z = self._open(X, "transform")
-        features = features_of(self._diagnose(be, Z, local=True))
-        return be.home.astype(be.unload(features), X.dtype)
+        found = self._diagnose(be, Z, local=True)
+        self._warn_out_of_reach(found.log_density)
+        return be.home.astype(be.unload(features_of(found)), X.dtype)
 
     def query_diagnostics(self, X, *, local=False):
         """How many points carry the estimate at each query, and whether its error is known.
@@ -666,8 +683,8 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Parameters
         ----------
         bandwidths : array-like of shape (n_bandwidths,), default=None
-            Bandwidths; None takes 22 around that of the nearest points, which for the Gaussian
-            kernel cost as much as two.
+            Bandwidths; None takes a geometric series from below what "nn" gives to above what
+            "silverman" gives, for the Gaussian kernel at the price of two.
 
         Returns
         -------
@@ -675,20 +692,30 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             The bandwidths, ascending.
         log_likelihood : ndarray of shape (n_bandwidths,)
             Mean log-density of left-out points at each.
+
+        Raises
+        ------
+        ValueError
+            If a bandwidth is not positive, or there are fewer than two distinct points.
         """
         check_is_fitted(self)
+        return self._path(bandwidths)[:2]
+
+    def _path(self, bandwidths):
+        """Bandwidths, the likelihood at each, and the bandwidth of the nearest points."""
         if bandwidths is not None:
             bandwidths = np.sort(np.asarray(bandwidths, dtype=np.float64).ravel())
             if not np.all((bandwidths > 0) & np.isfinite(bandwidths)):
                 raise ValueError("bandwidths must be positive and finite.")
         if self.n_distinct_ < 2:
             raise ValueError("bandwidth_path needs at least 2 distinct samples. Got n_samples=1.")
-        be = get_backend(self.backend, np.empty(0))
+        be, unit = get_backend(self.backend, np.empty(0)), self._metric.unit
         rng = check_random_state(self.random_state)
         with thread_pool(be, self.n_jobs) as pool:
-            points = self._with_engine(be, pool)
-            grid, values = LeaveOneOut(points, self.loo_max_queries, rng).path(bandwidths)
-        return grid, values + self._metric.log_determinant
+            left_out = LeaveOneOut(self._with_engine(be, pool), self.loo_max_queries, rng, unit)
+            grid, values = left_out.path(None if bandwidths is None else bandwidths / unit)
+        values = values + self._metric.log_determinant
+        return grid * unit, values, left_out.nearest_bandwidth * unit
 
     def thresholds(self, X=None):
         """Bandwidths that the theory names, and the number of points that it asks for.
@@ -726,9 +753,8 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
             if self._n_nearest > 1:
                 squares = self._with_engine(be).nearest(Z, self._n_nearest, h=h)
                 h_g = float(h) / math.sqrt(self._pooled_index(squares))
-        spectrum = self._metric.spectrum
-        spectrum = spectrum[spectrum > 1e-12 * spectrum.max()] if spectrum.max() > 0 else None
-        n = points.total
+        spectrum, n = self._metric.spectrum, points.size
+        spectrum = spectrum if np.any(spectrum > 0) else None
         return {
             "h_g": h_g,
             "h_clt": None if h_g is None else math.sqrt(2) * h_g,
@@ -744,14 +770,20 @@ class KDE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, DensityMixin, BaseE
         Parameters
         ----------
         input_features : array-like of str or None, default=None
-            Names of the input columns, only checked.
+            Names of the input columns, which are only checked.
 
         Returns
         -------
         feature_names_out : ndarray of str
             ``kde_log_density``, ...
+
+        Raises
+        ------
+        ValueError
+            If they are not those of the fit.
         """
         check_is_fitted(self)
+        _check_feature_names_in(self, input_features)
         return np.asarray([f"kde_{name}" for name in FEATURES], dtype=object)
 
     def __sklearn_tags__(self):

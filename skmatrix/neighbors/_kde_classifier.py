@@ -1,5 +1,7 @@
 """Bayes' rule with a kernel density for each class."""
 
+import math
+
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
@@ -9,18 +11,15 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
-from .._sklearn import _check_sample_weight, _fit_context
+from .._sklearn import _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
-from ._kde import KDE
+from ._kde import KDE, checked_weights
 from ._kde_bandwidth import LeaveOneOut
-
-# Factor around the bandwidths of the classes within which that of all of them is looked for.
-_MARGIN = 1.5
 
 
 class KDEClassifier(ClassifierMixin, BaseEstimator):
-    """Classify by the class under whose density a point is the likeliest.
+    r"""Classify by the class under whose density a point is the likeliest.
 
     Use it for classes of any shape in up to some tens of dimensions, where calibrated
     probabilities and densities are wanted with the labels. A discriminative classifier such as
@@ -36,9 +35,24 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
         Whether all classes have one bandwidth: for "loo" the one under which the left-out points of
         all classes are the likeliest, for rules the geometric mean. Fewer numbers to estimate make
         for better probabilities; False suits classes of unlike spread.
-    kernel, df, whiten, shrinkage, precision, loo_max_queries, n_jobs, random_state, \
-            backend : object
-        As for :class:`KDE`. Each class has its own whitening.
+    kernel : str, default="gaussian"
+        Kernel, one of those of :class:`KDE`.
+    df : float, default=3.0
+        Degrees of freedom of "student".
+    whiten : float or "loo", default=0.0
+        Exponent of the partial whitening, for each class by its own covariance.
+    shrinkage : float or "auto", default="auto"
+        Share of the mean variance in that covariance.
+    precision : {"auto", "float64", "float32"}, default="auto"
+        Precision of distances.
+    loo_max_queries : int, default=20000
+        Points of a class that are left out in turn.
+    n_jobs : int or None, default=None
+        Threads; None means 1, unless in a joblib context, and -1 all cores.
+    random_state : int, RandomState instance or None, default=None
+        Source of the sample of points to leave out.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where the sums over pairs run.
 
     Attributes
     ----------
@@ -57,6 +71,22 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
     --------
     KDE : The density.
     sklearn.naive_bayes.GaussianNB : Gaussian densities with independent features.
+
+    Notes
+    -----
+    With priors :math:`\pi_c` and densities :math:`\hat\rho_c`, from their logarithms,
+
+    (1) :math:`P(c | x) = \pi_c \hat\rho_c(x) / \sum_b \pi_b \hat\rho_b(x)` [1]_.
+
+    (2) The shared bandwidth of "loo" is the maximum of :math:`\sum_c s_c L_c(h)` with the shares s
+    of the classes and the likelihoods L of their left-out points, equation (4) of :class:`KDE`.
+
+    Fitting costs what the densities of the classes cost; a query meets all points.
+
+    References
+    ----------
+    .. [1] Trevor Hastie, Robert Tibshirani, Jerome Friedman, "The Elements of Statistical
+       Learning", 2nd edition, section 6.6.2, 2009. :doi:`10.1007/978-0-387-84858-7`
 
     Examples
     --------
@@ -131,12 +161,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             y, sample_weight = be.follow(y, sample_weight)
             X, y = validate_data(self, X, y, dtype=be.float_dtypes)
             check_classification_targets(y)
-            weight = np.ones(X.shape[0])
-            if sample_weight is not None:
-                checked = _check_sample_weight(
-                    sample_weight, X, dtype=X.dtype, ensure_non_negative=True
-                )
-                weight = to_numpy(checked).astype(np.float64)
+            weight = checked_weights(sample_weight, X)
             kept = weight > 0
             data, labels, weight = to_numpy(X)[kept], to_numpy(y)[kept], weight[kept]
             self.classes_, codes = np.unique(labels, return_inverse=True)
@@ -180,11 +205,12 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
 
     def _common_bandwidth(self, densities):
         """One bandwidth for several classes."""
-        h = np.log([density.bandwidth_ for density in densities])
+        h = np.array([density.bandwidth_ for density in densities])
         share = np.array([density.n_samples_fit_ for density in densities])
         share = share / share.sum()
+        mean = float(np.exp(share @ np.log(h)))
         if self.bandwidth != "loo" or np.ptp(h) == 0:
-            return float(np.exp(share @ h))
+            return mean
         be = get_backend(self.backend, np.empty(0))
         with thread_pool(be, self.n_jobs) as pool:
             left_out = [
@@ -192,21 +218,19 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
                     density._with_engine(be, pool),
                     self.loo_max_queries,
                     check_random_state(self.random_state),
+                    unit=mean,
                 )
                 for density in densities
             ]
-            found = minimize_scalar(
-                lambda log_h: (
-                    -sum(
-                        s * part.evaluate(float(np.exp(log_h)))
-                        for s, part in zip(share, left_out, strict=True)
-                    )
-                ),
-                bounds=(h.min(), h.max()),
-                method="bounded",
-                options={"xatol": 1e-4},
-            )
-        return float(np.exp(found.x))
+
+            def cost(log_h):
+                values = [part.evaluate(math.exp(log_h)) for part in left_out]
+                return -float(share @ values)
+
+            # Each likelihood has its maximum at the bandwidth of its class, their sum in between.
+            bounds = np.log(h.min() / mean), np.log(h.max() / mean)
+            found = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-4})
+        return mean * math.exp(found.x)
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes.

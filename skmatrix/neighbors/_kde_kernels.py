@@ -64,12 +64,14 @@ def density_sums(xp, queries, data, log_weight, own, *, profile, df, moments):
         shifted = values - finite[:, None]
         terms = xp.exp(shifted)
         mass = xp.sum(terms, axis=1)
-        log_sum = finite + xp.log(mass)
+        # Nothing is divided by 0, and no logarithm of it is taken.
+        safe = xp.where(reached, mass, xp.ones_like(mass))
+        log_sum = xp.where(reached, finite + xp.log(safe), peak)
         if not moments:
             nothing = xp.zeros_like(mass)
             parts.append((log_sum, nothing, nothing, nothing, nothing))
             continue
-        p = terms / xp.where(reached, mass, xp.ones_like(mass))[:, None]
+        p = terms / safe[:, None]
         there = p > 0
         log_p = xp.log(xp.where(there, p, xp.ones_like(p)))
         r2 = xp.where(there, xp.astype(squares, xp.float64), xp.zeros_like(p))

@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import njit
 
-from .._numba_math import exp_below
+from .._math_numba import exp_below
 from ._kde_profiles import COMPACT, KERNELS
 
 # Points of a tile, and queries that share what is loaded of it.

@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 from sklearn.base import BaseEstimator, OutlierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import Interval, _fit_context
@@ -15,7 +15,7 @@ from ._kde import KDE
 class KDEOutlierDetector(OutlierMixin, BaseEstimator):
     """Outliers as the points of lowest density.
 
-    A point is judged by the density of the *other* points: one that was in the fit is left out
+    A point is judged by the density [1]_ of the *other* points: one that was in the fit is left out
     of its own estimate, so that training and new data are treated alike.
 
     Use it where clusters have any shape and outliers lie in empty space between or around them. In
@@ -26,9 +26,26 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
     ----------
     contamination : float, default=0.1
         Share of the training points that are outliers, above 0 and at most 0.5.
-    bandwidth, kernel, df, whiten, shrinkage, precision, loo_max_queries, n_jobs, random_state, \
-            backend : object
-        As for :class:`KDE`.
+    bandwidth : float, array-like of shape (n_features,) or str, default="loo"
+        Bandwidth, or how to find it; see :class:`KDE`.
+    kernel : str, default="gaussian"
+        Kernel, one of those of :class:`KDE`.
+    df : float, default=3.0
+        Degrees of freedom of "student".
+    whiten : float or "loo", default=0.0
+        Exponent of the partial whitening.
+    shrinkage : float or "auto", default="auto"
+        Share of the mean variance in the covariance of the whitening.
+    precision : {"auto", "float64", "float32"}, default="auto"
+        Precision of distances.
+    loo_max_queries : int, default=20000
+        Points that are left out in turn to find the bandwidth.
+    n_jobs : int or None, default=None
+        Threads; None means 1, unless in a joblib context, and -1 all cores.
+    random_state : int, RandomState instance or None, default=None
+        Source of the sample of points to leave out.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where the sums over pairs run.
 
     Attributes
     ----------
@@ -47,6 +64,24 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
     --------
     KDE : The density.
     sklearn.neighbors.LocalOutlierFactor : Density relative to that of the neighbours.
+
+    Notes
+    -----
+    (1) The score of a query that is m of the points is the logarithm of the density with m - 1 of
+    them. Weights that are whole numbers count copies; of a point with another weight nothing stays.
+
+    (2) The threshold lies halfway between two scores of the training points, such that the
+    outliers among them have at most the share `contamination` of the weight, equal scores
+    together. With a compact kernel, points without another one within reach have a score of minus
+    infinity and are outliers, however many they are.
+
+    Fitting costs what that of :class:`KDE` costs, and a sum over all pairs.
+
+    References
+    ----------
+    .. [1] Longin Jan Latecki, Aleksandar Lazarevic, Dragoljub Pokrajac, "Outlier Detection with
+       Kernel Density Functions", Machine Learning and Data Mining in Pattern Recognition, 2007.
+       :doi:`10.1007/978-3-540-73499-4_6`
 
     Examples
     --------
@@ -107,22 +142,34 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
         -------
         self : KDEOutlierDetector
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than two distinct points.
         """
         with all_or_nothing(self):
             get_backend(self.backend, X)  # raises for data that it cannot score later
             settings = self.get_params(deep=False)
             del settings["contamination"]
             self.density_ = KDE(**settings).fit(X, sample_weight=sample_weight)
+            if self.density_.n_distinct_ < 2:
+                raise ValueError(
+                    "KDEOutlierDetector needs at least 2 distinct samples. Got n_samples=1 once"
+                    " repetitions are counted as one: no other point is left to judge it by."
+                )
             self.n_features_in_ = self.density_.n_features_in_
             names = getattr(self.density_, "feature_names_in_", None)
             if names is not None:
                 self.feature_names_in_ = names
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
-            self.train_scores_ = self._score(X, "fit")
-            weight = np.ones(self.train_scores_.shape[0])
+            be, X, Z = self.density_._open(X, "fit")
+            scores = self.density_._leave_one_out(be, Z)
+            self.train_scores_ = be.home.astype(be.unload(scores), X.dtype)
+            weight = np.ones(scores.size)
             if sample_weight is not None:
-                weight = to_numpy(sample_weight).astype(np.float64)
+                weight = weight * to_numpy(sample_weight)
             self.offset_ = _threshold(to_numpy(self.train_scores_), weight, self.contamination)
         return self
 
@@ -143,11 +190,11 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
 
     def _score(self, X, method):
         """Log-density of points under the others, for a method."""
-        check_is_fitted(self, "density_")
-        if method != "fit":
-            get_backend(self.backend, X).check_home(self, "train_scores_", method)
-        be, X, Z = self.density_._open(X, method)
-        log_density = self.density_._leave_one_out(be, Z)
+        check_is_fitted(self)
+        be = get_backend(self.backend, X)
+        X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
+        be.check_home(self, "train_scores_", method)
+        log_density = self.density_._leave_one_out(be, self.density_._metric.apply(to_numpy(X)))
         return be.home.astype(be.unload(log_density), X.dtype)
 
     def decision_function(self, X):
@@ -189,11 +236,19 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
 
 
 def _threshold(scores, weight, contamination):
-    """Number below which the lowest scores make up a share of the weight, halfway to the next."""
-    distinct, place = np.unique(scores[weight > 0].astype(np.float64), return_inverse=True)
+    """Finite number below which the lowest scores make up a share of the weight.
+
+    As many as fit into the share, equal ones together; those of minus infinity in any case.
+    """
+    distinct, place = np.unique(scores[weight > 0], return_inverse=True)
     share = np.cumsum(np.bincount(place, weights=weight[weight > 0])) / weight.sum()
-    # As many as fit into the share, ties together.
     n_below = int(np.searchsorted(share, contamination * (1 + 1e-12), side="right"))
-    if n_below == 0:
-        return float(distinct[0])
-    return float(0.5 * (distinct[n_below - 1] + distinct[min(n_below, distinct.size - 1)]))
+    n_below = max(n_below, int(np.isneginf(distinct[0])))
+    if n_below == distinct.size:
+        return 0.0
+    above, below = distinct[n_below], distinct[max(n_below - 1, 0)]
+    if np.isneginf(below):
+        return float(above)
+    # Halfway, unless this is rounded to the lower one.
+    middle = below + (above - below) / 2
+    return float(middle if below < middle else above)

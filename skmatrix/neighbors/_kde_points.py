@@ -32,6 +32,8 @@ class Metric:
         Logarithm of the determinant of `transform`.
     spectrum : ndarray of shape (n_features,)
         Variances along the principal axes of the points in these coordinates.
+    variance : ndarray of shape (n_features,)
+        Variances of these coordinates.
     inverse : ndarray of shape (n_features, n_features) or None
         Inverse of `transform`.
     """
@@ -40,8 +42,13 @@ class Metric:
     transform: np.ndarray | None
     log_determinant: float
     spectrum: np.ndarray
-
+    variance: np.ndarray
     inverse: np.ndarray | None = None
+
+    @property
+    def unit(self):
+        """Standard deviation of a coordinate, by their mean variance; 1 if there is none."""
+        return float(np.sqrt(np.mean(self.variance))) or 1.0
 
     def invert(self, Z):
         """Points with these coordinates."""
@@ -49,19 +56,30 @@ class Metric:
         return X + self.center
 
     def apply(self, X):
-        """Coordinates of points, on the host and in double precision."""
+        """Coordinates of points, on the host and in double precision.
+
+        Those of a point do not hang on what other points there are: BLAS would round a row by
+        their number.
+        """
         Z = np.asarray(X, dtype=np.float64) - self.center
-        return Z if self.transform is None else Z @ self.transform
+        if self.transform is None:
+            return Z
+        whitened = np.zeros_like(Z)
+        for begin in range(0, Z.shape[0], _BLOCK):
+            block = slice(begin, begin + _BLOCK)
+            for column, row in zip(Z[block].T, self.transform, strict=True):
+                whitened[block] += column[:, None] * row
+        return whitened
 
 
 @dataclass(frozen=True)
 class Moments:
-    """What a metric is made of: weighted means over the points, weights counting as repetitions.
+    """What a metric is made of: weighted means over the points.
 
     Attributes
     ----------
-    total : float
-        Sum of the weights.
+    size : float
+        Number of points, by :func:`effective_size`.
     center : ndarray of shape (n_features,)
         Mean.
     covariance : ndarray of shape (n_features, n_features)
@@ -70,7 +88,7 @@ class Moments:
         Mean fourth power of the distance to the mean.
     """
 
-    total: float
+    size: float
     center: np.ndarray
     covariance: np.ndarray
     fourth: float
@@ -81,7 +99,7 @@ class Moments:
         total, level = level_sums(X, weight, X[0])
         center = X[0] + level / total
         scatter, fourth = scatter_sums(X, weight, center)
-        return cls(total, center, scatter / total, fourth / total)
+        return cls(effective_size(weight), center, scatter / total, fourth / total)
 
     def shrunk_covariance(self, shrinkage):
         """Covariance with a share of the mean variance times the identity; "auto" is Ledoit and
@@ -91,9 +109,20 @@ class Moments:
         mean = np.trace(S) / d
         if shrinkage == "auto":
             away = np.sum((S - mean * np.eye(d)) ** 2)
-            noise = (self.fourth - np.sum(S * S)) / self.total
+            noise = (self.fourth - np.sum(S * S)) / self.size
             shrinkage = float(np.clip(noise / away, 0, 1)) if away > 0 else 1.0
         return (1 - shrinkage) * S + shrinkage * mean * np.eye(d)
+
+
+def are_counts(weight):
+    """Whether weights are whole numbers, which count repetitions."""
+    return bool(np.all(weight == np.round(weight)))
+
+
+def effective_size(weight):
+    """Number of points: the sum of weights that are counts, else Kish's effective number."""
+    total = float(weight.sum())
+    return total if are_counts(weight) else total**2 / float(np.sum(weight**2))
 
 
 def level_sums(X, weight, origin):
@@ -130,14 +159,16 @@ def make_metric(moments, whiten, shrinkage):
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0)
     if whiten == 0:
-        return Metric(center, None, 0.0, values), False
+        return Metric(center, None, 0.0, values, np.diag(covariance)), False
     flat = values <= 1e-12 * values.max()
     safe = np.where(flat, 1.0, values)
     transform = vectors * safe ** (-0.5 * whiten)
     log_determinant = -0.5 * whiten * float(np.sum(np.log(safe)))
     inverse = (vectors * safe ** (0.5 * whiten)).T
     spectrum = values * safe**-whiten
-    return Metric(center, transform, log_determinant, spectrum, inverse), bool(flat.any())
+    # The coordinates are along the principal axes.
+    metric = Metric(center, transform, log_determinant, spectrum, spectrum, inverse)
+    return metric, bool(flat.any())
 
 
 @dataclass(frozen=True)
@@ -193,9 +224,9 @@ class Weighted:
         return float(np.sum(self.weight**2)) / self.total**2
 
     @property
-    def counted(self):
-        """Whether the weights are counts of repetitions."""
-        return bool(np.all(self.weight == np.round(self.weight)))
+    def size(self):
+        """Number of points, by :func:`effective_size`."""
+        return effective_size(self.weight)
 
     def log_kernel_integral(self):
         """Logarithm of the integral of the profile."""
@@ -276,6 +307,14 @@ class Points(Weighted):
     def fetch(self, chosen):
         """Coordinates of points at given places in the data, in memory."""
         return self.take(chosen)[0]
+
+    def find(self, queries):
+        """Places in the data of the points that equal queries, -1 where none does."""
+        # Adding 0 makes one zero out of two.
+        data, queries = self.fetch(np.arange(self.n_points)) + 0.0, queries + 0.0
+        likely = np.flatnonzero(np.isin(data[:, 0], queries[:, 0]))
+        places = {data[i].tobytes(): i for i in likely}
+        return np.array([places.get(row.tobytes(), -1) for row in queries], dtype=np.int64)
 
     def _rows(self, chosen):
         """Rows of the points at given places in the data; -1 stands for none."""

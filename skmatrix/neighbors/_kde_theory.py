@@ -13,8 +13,9 @@ import math
 import numpy as np
 from scipy.optimize import brentq
 
-# Logarithms of lambda, in units of the mean variance, between which the threshold is looked for.
-_BRACKET = (-30.0, 30.0)
+# Logarithms of lambda, in units of the mean variance, between which the threshold is looked for:
+# in one dimension the rate grows by half of that of lambda, and log n has to lie below.
+_BRACKET = (-30.0, 300.0)
 
 
 def mean_energy(spectrum, lam):

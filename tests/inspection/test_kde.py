@@ -71,7 +71,8 @@ def test_path_goes_on_where_the_best_bandwidth_is_many_times_that_of_neighbours(
     density = KDE(random_state=0).fit(X)
     h = show(density).data["bandwidths"]
     assert np.all(np.diff(h) > 0)
-    assert h[-1] == pytest.approx(4 * density.bandwidth_)
+    assert h[0] < density.bandwidth_ / 10
+    assert h[-1] > 2 * density.bandwidth_
 
 
 def test_path_of_other_kernels_has_no_thresholds(pyplot, X):
