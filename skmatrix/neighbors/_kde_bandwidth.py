@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from ._kde_profiles import COMPACT
+from ._kde_profiles import COMPACT, width
 from ._kde_theory import kl_bandwidth
 
 # The search for the likelihood's maximum ends when the bandwidth changes by less than this share.
@@ -160,7 +160,7 @@ class LeaveOneOut:
                 )
             change = np.abs(np.log(updated / h)).max()
             h = updated
-            if change < _TOLERANCE:
+            if change < 10 * _TOLERANCE:  # the likelihood is flat around its maximum
                 break
         log_sum = self.points.sums(self.queries, h * self.unit, self.own)[0]
         return h, float(self._likelihood(log_sum, np.mean(np.log(h))))
@@ -172,22 +172,21 @@ class LeaveOneOut:
         ----------
         bandwidths : ndarray or None
             Bandwidths; None takes a geometric series, from below that of the nearest points to
-            above that of Silverman's rule. For the Gaussian kernel it has the price of 2.
+            above that of Silverman's rule, for other kernels those of the same variance. For
+            the Gaussian kernel it has the price of 2.
 
         Returns
         -------
         bandwidths, values : ndarray
             Ascending bandwidths, and the likelihood at each.
         """
-        d = self.points.n_features
-        top = max(
-            6 * self.nearest_bandwidth, 2 * (self.points.size * (d + 2) / 4) ** (-1 / (d + 4))
-        )
+        top = max(6 * self.nearest_bandwidth, 2 * standard_bandwidth("silverman", self.points))
         bottom = 0.16 * self.nearest_bandwidth
         if bandwidths is None and self.points.profile == "gaussian":
             return self._halved_path(top, math.ceil(2 * math.log2(top / bottom)))
         if bandwidths is None:
-            bandwidths = np.geomspace(bottom, top, _PATH)
+            unit = width(self.points.profile, self.points.n_features)
+            bandwidths = np.geomspace(bottom / unit, top / unit, _PATH)
         return bandwidths, np.array([self.evaluate(float(h)) for h in bandwidths])
 
     def _halved_path(self, top, length):

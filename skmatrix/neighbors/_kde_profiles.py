@@ -83,7 +83,7 @@ def log_integral(kernel, d, df=None):
     Returns
     -------
     log_c : float
-        Its logarithm: the integral itself underflows from some 300 dimensions on.
+        Its logarithm: some integrals underflow from 450 dimensions on.
     """
     if kernel == "gaussian":
         return 0.5 * d * math.log(2 * math.pi)
@@ -107,7 +107,15 @@ def log_integral(kernel, d, df=None):
     return ball + math.log(d) + peak + math.log(np.exp(terms - peak).sum())
 
 
-def draw_radii(kernel, d, n, rng, df=None):
+def width(kernel, d):
+    """About the standard deviation of a coordinate of a kernel; 1 for "student"."""
+    if kernel == "exponential":
+        return math.sqrt(d + 1)
+    # That of "epanechnikov" is right, the others are near it.
+    return 1 / math.sqrt(d + 4) if kernel in COMPACT else 1.0
+
+
+def draw_radii(kernel, d, n, rng):
     """Distances of draws from a kernel other than "gaussian" and "student", bandwidth 1."""
     if kernel == "exponential":
         return rng.gamma(d, size=n)

@@ -1,0 +1,305 @@
+"""Bandwidths by the likelihood of left-out points, and by rules."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.spatial.distance import cdist
+
+from skmatrix._backend import get_backend
+from skmatrix.neighbors import KDE, _kde_bandwidth
+from skmatrix.neighbors._kde_bandwidth import LeaveOneOut
+from tests.neighbors import reference
+from tests.neighbors.reference import COMPACT, KERNELS
+
+every_kernel = pytest.mark.parametrize("kernel", KERNELS)
+
+
+def points(n=200, d=3, seed=0):
+    return np.random.default_rng(seed).standard_normal((n, d))
+
+
+def left_out(X, kernel="gaussian", weight=None, **settings):
+    """Likelihood of left-out points in units of the data."""
+    kde = KDE(1.0, kernel=kernel, **settings).fit(X, sample_weight=weight)
+    be = get_backend("auto", X)
+    return LeaveOneOut(kde._with_engine(be), 10**6, np.random.RandomState(0), 1.0)
+
+
+@every_kernel
+@pytest.mark.parametrize("weighted", [False, True])
+def test_likelihood_equals_brute_force(kernel, weighted):
+    X = points(60, 3)
+    X[40:45] = X[:5]  # duplicates are left out with their point
+    weight = np.random.default_rng(1).uniform(0.2, 2, 60) if weighted else None
+    ours = left_out(X, kernel, weight, df=2.5)
+    for h in (2.5, 4.0):
+        expected = reference.left_out_likelihood(X, h, kernel, weight, 2.5)
+        assert np.isfinite(expected)
+        assert ours.evaluate(h) == pytest.approx(expected, abs=1e-10)
+        assert ours.evaluate(h, moments=True)[0] == ours.evaluate(h)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [1, 2, 20])
+def test_derivatives_are_those_of_finite_differences(d, weighted):
+    X = points(150, d)
+    weight = np.random.default_rng(1).uniform(0.2, 2, 150) if weighted else None
+    ours = left_out(X, weight=weight)
+    for h in (0.3, 0.8, 2.0):
+        step = 1e-4
+        below, here, above = (ours.evaluate(h * np.exp(s)) for s in (-step, 0, step))
+        _, slope, curvature, _ = ours.evaluate(h, moments=True)
+        assert slope == pytest.approx((above - below) / (2 * step), rel=1e-6, abs=1e-6)
+        assert curvature == pytest.approx((above - 2 * here + below) / step**2, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("d", [1, 3, 20])
+def test_the_em_step_never_lowers_the_likelihood(d):
+    ours = left_out(points(200, d))
+    for start in (0.02, 10.0):
+        h, before = start, -np.inf
+        for _ in range(60):
+            value, slope, _, updated = ours.evaluate(h, moments=True)
+            assert value >= before - 1e-12
+            assert np.sign(updated - h) == np.sign(slope) or abs(slope) < 1e-10
+            h, before = updated, value
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-5])
+def test_two_points_have_the_bandwidth_of_their_distance(scale):
+    # The likelihood is -r^2 / (2 h^2) - d log h: its maximum is at r / sqrt(d).
+    X = scale * np.array([[0.0, 0, 0], [1, 2, 2]])
+    for bandwidth in ("loo", "nn"):
+        assert KDE(bandwidth).fit(X).bandwidth_ == pytest.approx(scale * 3 / np.sqrt(3), rel=1e-4)
+    assert KDE().fit(X, sample_weight=[1, 5]).bandwidth_ == pytest.approx(scale * 3**0.5, rel=1e-4)
+    # exp(-r / h) / h^d has it at r / d, and a ball reaches as far as r.
+    assert KDE(kernel="exponential").fit(X).bandwidth_ == pytest.approx(scale, rel=1e-3)
+    assert KDE(kernel="tophat").fit(X).bandwidth_ == pytest.approx(3 * scale, rel=1e-3)
+
+
+@pytest.mark.parametrize("d", [1, 2, 10, 40])
+@pytest.mark.parametrize("law", ["normal", "uniform", "cauchy", "clusters", "rounded"])
+def test_loo_is_the_maximum(law, d):
+    rng = np.random.default_rng(0)
+    X = {
+        "normal": lambda: rng.standard_normal((300, d)),
+        "uniform": lambda: rng.uniform(size=(300, d)),
+        "cauchy": lambda: rng.standard_t(1.5, (300, d)),
+        "clusters": lambda: 5 * rng.integers(0, 2, (300, 1)) + 0.02 * rng.standard_normal((300, d)),
+        "rounded": lambda: rng.standard_normal((300, d)).round(1),
+    }[law]()
+    kde = KDE().fit(X)
+    ours = left_out(X)
+    assert kde.loo_log_likelihood_ == pytest.approx(ours.evaluate(kde.bandwidth_), abs=1e-9)
+    _, slope, curvature, _ = ours.evaluate(kde.bandwidth_, moments=True)
+    assert abs(slope) < 1e-3 * d
+    assert curvature < 0
+    grid, values = kde.bandwidth_path(kde.bandwidth_ * np.geomspace(0.02, 50, 61))
+    assert values.max() <= kde.loo_log_likelihood_ + 1e-9
+    # The default path has bandwidths on both sides.
+    grid, values = kde.bandwidth_path()
+    assert grid[0] < kde.bandwidth_ < grid[-1]
+    assert 0 < values.argmax() < grid.size - 1
+    assert abs(np.log(grid[values.argmax()] / kde.bandwidth_)) < np.log(2) / 4
+
+
+@every_kernel
+@pytest.mark.parametrize("d", [1, 2, 6])
+@pytest.mark.parametrize("law", ["normal", "uniform", "clusters"])
+def test_loo_is_the_maximum_for_every_kernel(law, d, kernel):
+    """Up to the small steps of compact kernels."""
+    rng = np.random.default_rng(0)
+    X = {
+        "normal": lambda: rng.standard_normal((400, d)),
+        "uniform": lambda: rng.uniform(size=(400, d)),
+        "clusters": lambda: 9 * rng.integers(0, 2, (400, 1)) + 0.02 * rng.standard_normal((400, d)),
+    }[law]()
+    kde = KDE(kernel=kernel).fit(X)
+    _, values = kde.bandwidth_path(kde.bandwidth_ * np.geomspace(0.01, 100, 81))
+    rough = 5e-3 if kernel in COMPACT else 1e-5
+    assert values.max() <= kde.loo_log_likelihood_ + rough
+    assert np.isfinite(kde.loo_log_likelihood_)
+    assert values[:20].max() < kde.loo_log_likelihood_ - 0.1
+
+
+def test_search_goes_as_far_as_it_must():
+    """On evenly filled space the best bandwidth is many times the distance of neighbours."""
+    X = np.random.default_rng(0).uniform(size=(1500, 1))
+    for kernel in ("exponential", "student", *COMPACT):
+        kde = KDE(kernel=kernel).fit(X)
+        grid, values = kde.bandwidth_path(np.geomspace(1e-3, 0.1, 41))
+        assert kde.loo_log_likelihood_ > values.max() - 1e-3
+        assert kde.bandwidth_ == pytest.approx(grid[values.argmax()], rel=0.4)
+        assert kde.bandwidth_ > 8 * KDE("nn").fit(X).bandwidth_
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("d", [2, 15])
+def test_path_equals_brute_force(d, weighted):
+    X = points(150, d)
+    weight = np.random.default_rng(1).uniform(0.2, 2, 150) if weighted else None
+    kde = KDE(1.0).fit(X, sample_weight=weight)
+    ours = left_out(X, weight=weight)
+    grid, values = kde.bandwidth_path()
+    assert_allclose(values, [ours.evaluate(h) for h in grid], rtol=1e-12)
+    assert_allclose(np.diff(2 * np.log(grid)), np.log(2) / 2, rtol=1e-9)
+    assert grid[0] < ours.nearest_bandwidth / 4
+    for i in (0, 7, -1):
+        expected = reference.left_out_likelihood(X, grid[i], weight=weight)
+        assert values[i] == pytest.approx(expected, abs=1e-10)
+    given, at_given = kde.bandwidth_path(grid[[5, 3]])
+    assert_array_equal(given, grid[[3, 5]])
+    assert_allclose(at_given, values[[3, 5]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("d", [1, 3, 20])
+@pytest.mark.parametrize("kernel", KERNELS[1:])
+def test_path_of_other_kernels(kernel, d):
+    kde = KDE(kernel=kernel).fit(points(d=d))
+    grid, values = kde.bandwidth_path()
+    assert np.all(np.diff(grid) > 0)
+    assert grid[0] < kde.bandwidth_ < grid[-1]
+    assert values.max() == pytest.approx(kde.loo_log_likelihood_, abs=0.1 * d)
+
+
+def test_path_in_whitened_coordinates_is_a_density_of_the_data():
+    X = points() * [1, 10, 100]
+    kde = KDE(0.5, whiten=1.0, shrinkage=0.0).fit(X)
+    log_volume = -0.5 * np.log(np.linalg.det(np.cov(X.T, bias=True)))
+    expected = reference.left_out_likelihood(kde._metric.apply(X), 0.5) + log_volume
+    assert kde.bandwidth_path([0.5])[1][0] == pytest.approx(expected, abs=1e-10)
+
+
+@every_kernel
+def test_repeated_data_have_the_same_bandwidth(kernel):
+    """Were they not left out together, copies would draw the bandwidth to zero."""
+    X = points(100, 2)
+    once, twice = KDE(kernel=kernel).fit(X), KDE(kernel=kernel).fit(np.concatenate([X, X]))
+    assert twice.bandwidth_ == pytest.approx(once.bandwidth_, rel=1e-10)
+    some = KDE(kernel=kernel).fit(np.concatenate([X, X[:30]]))
+    assert some.bandwidth_ == pytest.approx(once.bandwidth_, rel=0.3)
+
+
+class TestPerFeature:
+    def test_likelihood_rises_with_every_step(self, monkeypatch):
+        X = points(200, 4) * [1, 1, 3, 10]
+        X[:, 1] += X[:, 0]
+        values = [KDE().fit(X).loo_log_likelihood_]
+        for steps in (1, 2, 4, 8, 16, 50):
+            monkeypatch.setattr(_kde_bandwidth, "_MAX_STEPS", steps)
+            if steps > 4:  # enough for the start, which the first value is for
+                values.append(KDE("loo_per_feature").fit(X).loo_log_likelihood_)
+        assert np.all(np.diff(values) >= 0)
+        assert values[1] > values[0] + 0.1
+
+    def test_single_steps_of_the_em_algorithm_never_lower_it(self):
+        X = points(200, 3)
+        ours = left_out(X)
+        h, before = np.array([0.05, 1.0, 5.0]), -np.inf
+        for _ in range(40):
+            log_sum = ours.points.sums(ours.queries, h, ours.own)[0]
+            value = ours._likelihood(log_sum, np.mean(np.log(h)))
+            assert value == pytest.approx(reference.left_out_likelihood(X, h), abs=1e-9)
+            assert value >= before - 1e-12
+            moments = ours.points.coordinate_moments(ours.queries, h, log_sum, ours.own)
+            before, h = value, h * np.sqrt(ours.weight @ moments)
+
+    def test_moments_equal_brute_force(self):
+        X = points(60, 3)
+        ours, h = left_out(X), np.array([0.5, 1.0, 2.0])
+        log_sum = ours.points.sums(ours.queries, h, ours.own)[0]
+        moments = ours.points.coordinate_moments(ours.queries, h, log_sum, ours.own)
+        p = np.exp(-cdist(X / h, X / h, "sqeuclidean") / 2)
+        np.fill_diagonal(p, 0)
+        p /= p.sum(axis=1, keepdims=True)
+        for k in range(3):
+            expected = np.sum(p * ((X[:, None, k] - X[None, :, k]) / h[k]) ** 2, axis=1)
+            assert_allclose(moments[:, k], expected, rtol=1e-11)
+
+    def test_is_a_maximum(self):
+        X = points(300, 3) * [1, 5, 0.1]
+        kde = KDE("loo_per_feature").fit(X)
+        for k in range(3):
+            for factor in (0.9, 1.1):
+                h = kde.bandwidth_.copy()
+                h[k] *= factor
+                assert reference.left_out_likelihood(X, h) < kde.loo_log_likelihood_
+
+    def test_follows_the_scale_of_each_feature(self):
+        X, scale = points(200, 3), np.array([1, 1e4, 1e-4])
+        plain, scaled = (KDE("loo_per_feature").fit(data) for data in (X, X * scale))
+        assert_allclose(scaled.bandwidth_, scale * plain.bandwidth_, rtol=1e-9)
+        expected = plain.loo_log_likelihood_ - np.log(scale).sum()
+        assert scaled.loo_log_likelihood_ == pytest.approx(expected, abs=1e-9)
+
+    def test_useless_features_get_a_wide_bandwidth(self):
+        rng = np.random.default_rng(0)
+        X = np.column_stack([5 * rng.integers(0, 3, 400) + 0.1 * rng.standard_normal(400)] * 2)
+        X[:, 1] = 5 * rng.standard_normal(400)
+        h = KDE("loo_per_feature").fit(X).bandwidth_
+        assert h[1] > 10 * h[0]
+
+    def test_a_constant_feature_has_no_bandwidth(self):
+        X = np.column_stack([points(30, 2), np.full(30, 0.1)])
+        message = r"bandwidth='loo_per_feature' needs features that vary\. Got a constant feature 2"
+        with pytest.raises(ValueError, match=message):
+            KDE("loo_per_feature").fit(X)
+
+    def test_neither_has_one_of_few_values(self):
+        X = np.column_stack([points(100, 1), points(100, 1) > 0])
+        message = r"needs features without many equal values: those of feature 1 are"
+        with pytest.raises(ValueError, match=message):
+            KDE("loo_per_feature").fit(X)
+
+    def test_needs_a_gaussian_kernel_and_no_whitening(self):
+        for settings in ({"kernel": "student"}, {"whiten": 0.5}):
+            with pytest.raises(ValueError, match="'loo_per_feature' needs kernel='gaussian' and"):
+                KDE("loo_per_feature", **settings).fit(points())
+
+
+class TestRules:
+    X = points(80, 4) * [1, 2, 3, 4]
+
+    def test_of_scott_and_silverman(self):
+        spread = np.sqrt(np.mean(self.X.var(axis=0)))
+        scott, silverman = 80 ** (-1 / 8), (80 * 6 / 4) ** (-1 / 8)
+        for name, h in (("scott", scott), ("silverman", silverman)):
+            assert KDE(name).fit(self.X).bandwidth_ == pytest.approx(spread * h, rel=1e-12)
+            assert KDE("sklearn_" + name).fit(self.X).bandwidth_ == pytest.approx(h, rel=1e-12)
+
+    def test_with_weights_that_are_no_counts(self):
+        weight = np.random.default_rng(1).uniform(size=80)
+        mean = np.average(self.X, axis=0, weights=weight)
+        variance = np.average((self.X - mean) ** 2, axis=0, weights=weight).mean()
+        kish = weight.sum() ** 2 / np.sum(weight**2)
+        kde = KDE("scott").fit(self.X, sample_weight=weight)
+        assert kde.bandwidth_ == pytest.approx(np.sqrt(variance) * kish ** (-1 / 8), rel=1e-12)
+
+    @pytest.mark.parametrize("whiten", [0.0, 1.0])
+    def test_of_nearest_points(self, whiten):
+        kde = KDE("nn", whiten=whiten).fit(self.X)
+        squares = cdist(*2 * [kde._metric.apply(self.X)], "sqeuclidean")
+        np.fill_diagonal(squares, np.inf)
+        expected = np.sqrt(squares.min(axis=1).mean() / 4)
+        assert kde.bandwidth_ == pytest.approx(expected, rel=1e-12)
+        assert kde.loo_log_likelihood_ is None
+
+
+def test_a_sample_of_left_out_points_gives_nearly_the_same():
+    X = points(3000, 4)
+    full = KDE().fit(X)
+    sampled = KDE(loo_max_queries=500, random_state=0).fit(X)
+    assert sampled.bandwidth_ != full.bandwidth_
+    assert sampled.bandwidth_ == pytest.approx(full.bandwidth_, rel=0.05)
+    again = KDE(loo_max_queries=500, random_state=0).fit(X)
+    assert again.bandwidth_ == sampled.bandwidth_
+    enough = KDE(loo_max_queries=3000, random_state=1).fit(X)
+    assert enough.bandwidth_ == full.bandwidth_
+
+
+def test_points_that_single_precision_cannot_tell_apart():
+    X = np.concatenate([1e-9 * points(50, 2), 1 + 1e-9 * points(50, 2)])
+    assert KDE().fit(X).bandwidth_ < 1e-9
+    message = "cannot be told from their neighbours in single precision"
+    with pytest.raises(ValueError, match=message):
+        KDE(precision="float32").fit(X)
