@@ -71,7 +71,7 @@ ax.set(
     yscale="log",
     ylim=(1e-16, 1e4),
 )
-_ = ax.legend(loc="center left")
+_ = ax.legend(loc="center right")
 
 # %%
 # The bandwidth
