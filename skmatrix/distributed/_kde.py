@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend
 from ..neighbors._kde_diagnostics import FEATURES, diagnose, features_of
+from ..neighbors._kde_fit import given_bandwidth
 from ..neighbors._kde_points import (
     Moments,
     Points,
@@ -206,7 +207,7 @@ def fit_row_blocks(estimator, X, sample_weight=None):
         )
     X = _as_array(X)
     validate_data(estimator, np.zeros((1, X.shape[1])))
-    fixed = estimator._given_bandwidth(X.shape[1])
+    fixed = given_bandwidth(estimator, X.shape[1])
     dtype = _float_dtype(X)
     estimator._precision = estimator._precision_for(dtype)
     settings = estimator._settings() | {"be": estimator.backend}

@@ -4,40 +4,33 @@ import math
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, DensityMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
 from .._iterate import warn_caller
-from .._sklearn import (
-    Interval,
-    StrOptions,
-    _check_feature_names_in,
-    _check_sample_weight,
-    _fit_context,
-)
+from .._sklearn import Interval, StrOptions, _check_feature_names_in, _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
-from ._kde_diagnostics import FEATURES, diagnose, features_of, stable_index
-from ._kde_points import Distinct, Points, are_counts, merge_duplicates
+from ._kde_diagnostics import FEATURES, diagnose, features_of
+from ._kde_fit import (
+    checked_weights,
+    given_bandwidth,
+    likeliest_exponent,
+    mean_index,
+    pooled_index,
+    spreads,
+)
+from ._kde_points import Distinct, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
 from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
 
 _SEARCHED = ("loo", "loo_per_feature", "nn")
 _RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
-# Left-out points of the search for the exponent of the whitening, and of the thresholds.
-_SAMPLE = 2000
 _PRIVATE = ("_metric", "_precision", "_place", "_blocks")
-
-
-def checked_weights(sample_weight, X):
-    """Weights of the rows of X on the host and in double precision, ones for None."""
-    checked = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-    return to_numpy(checked).astype(np.float64)
 
 
 class KDE(TransformerMixin, DensityMixin, BaseEstimator):
@@ -77,7 +70,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Share of the mean variance in ``Sigma``, from 0 to 1; "auto" is Ledoit and Wolf's.
     precision : {"auto", "float64", "float32"}, default="auto"
         Precision of distances; sums are in double precision. "auto" is that of X. "float32" is
-        twice as fast, with log-densities to about 1e-5.
+        twice as fast. Its log-densities are good to about 1e-5 for a bandwidth of a tenth of the
+        spread, and lose digits with its square.
     loo_max_queries : int, default=20000
         Points that are left out in turn; more are sampled, and all others still count.
     diagnostics_k : int, default=5
@@ -250,7 +244,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             sample_weight = be.follow(sample_weight)
             X = validate_data(self, X, dtype=be.float_dtypes)
             weight = checked_weights(sample_weight, X)
-            data, fixed = to_numpy(X), self._given_bandwidth(X.shape[1])
+            data, fixed = to_numpy(X), given_bandwidth(self, X.shape[1])
             self._precision = self._precision_for(data.dtype)
             points, weight = merge_duplicates(data.astype(np.float64), weight)
             with thread_pool(be, self.n_jobs) as pool:
@@ -281,8 +275,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         def place(whiten):
             return distinct.place(whiten, self.shrinkage)
 
-        searched = self.whiten == "loo"
-        self.whiten_ = self._likeliest_exponent(place, rng) if searched else float(self.whiten)
+        self.whiten_ = (
+            likeliest_exponent(place, rng) if self.whiten == "loo" else float(self.whiten)
+        )
         self._metric, points, flat = place(self.whiten_)
         if flat:
             warn_caller(
@@ -302,43 +297,12 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             - float(spread)
             - points.log_kernel_integral()
         )
-        self._find_regime(points, h, rng)
+        index = pooled_index(self, points, h, rng)
+        self.regime_, self.h_g_, self.h_clt_ = regime_of(index or 0.0), None, None
+        if index and self.kernel == "gaussian" and not h.ndim:
+            self.h_g_ = float(h) / math.sqrt(index)
+            self.h_clt_ = math.sqrt(2) * self.h_g_
         return points
-
-    def _given_bandwidth(self, n_features):
-        """The bandwidth that was passed as a number or as one per feature, else None."""
-        if isinstance(self.bandwidth, str):
-            if self.bandwidth == "loo_per_feature" and (self.whiten or self.kernel != "gaussian"):
-                raise ValueError(
-                    "bandwidth='loo_per_feature' needs kernel='gaussian' and whiten=0. Got"
-                    f" kernel={self.kernel!r} and whiten={self.whiten!r}."
-                )
-            return None
-        try:
-            h = np.asarray(self.bandwidth, dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"bandwidth must be numbers. Got {self.bandwidth!r}.") from error
-        if h.ndim and (h.shape != (n_features,) or self.whiten):
-            raise ValueError(
-                f"A bandwidth per feature must have shape ({n_features},), with whiten=0. Got shape"
-                f" {h.shape} and whiten={self.whiten!r}."
-            )
-        if not np.all((h > 0) & np.isfinite(h)):
-            raise ValueError(f"bandwidth must be positive and finite. Got {self.bandwidth!r}.")
-        return h
-
-    def _likeliest_exponent(self, place, rng):
-        """Exponent of the whitening under which left-out points are the likeliest."""
-        seed = rng.randint(2**31 - 1)
-
-        def cost(exponent):
-            metric, points, _ = place(exponent)
-            left_out = LeaveOneOut(points, _SAMPLE, np.random.RandomState(seed), metric.unit)
-            return -(left_out.maximise()[1] + metric.log_determinant)
-
-        inner = minimize_scalar(cost, bounds=(0, 1), method="bounded", options={"xatol": 0.01})
-        candidates = {0.0: cost(0.0), 1.0: cost(1.0), float(inner.x): inner.fun}
-        return min(candidates, key=candidates.__getitem__)
 
     def _choose_bandwidth(self, be, fixed, points, rng):
         """Set `bandwidth_` and `loo_log_likelihood_`."""
@@ -350,7 +314,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             self.bandwidth_ = rule_bandwidth(self.bandwidth, points, self._metric.spectrum)
             return
         if self.bandwidth == "loo_per_feature":
-            unit = self._spreads()
+            unit = spreads(self._metric)
             h, value = LeaveOneOut(points, self.loo_max_queries, rng, unit).per_feature()
             self.bandwidth_ = be.unload(h * unit)
         else:
@@ -362,39 +326,6 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             h, value = left_out.maximise()
             self.bandwidth_ = h * unit
         self.loo_log_likelihood_ = value + self._metric.log_determinant
-
-    def _spreads(self):
-        """Standard deviation of each feature."""
-        variance = self._metric.variance
-        if not np.all(variance > 0):
-            raise ValueError(
-                f"bandwidth={self.bandwidth!r} needs features that vary. Got a constant feature"
-                f" {int(np.argmin(variance))}: drop it, or use bandwidth='loo'."
-            )
-        return np.sqrt(variance)
-
-    def _find_regime(self, points, h, rng):
-        """Set the thresholds, from the spacings at a sample of the points."""
-        self.h_g_ = self.h_clt_ = None
-        self.regime_ = "extreme"
-        k = min(self.diagnostics_k, points.n_points - 2)
-        if k < 1:
-            return
-        own = points.subset(_SAMPLE, rng)
-        queries, weight = points.take(own)
-        squares = points.nearest(queries, k + 1, own=own, h=h)
-        mu = self._pooled_index(squares, weight)
-        self.regime_ = regime_of(mu)
-        if self.kernel == "gaussian" and not h.ndim and mu > 0:
-            self.h_g_ = float(h) / math.sqrt(mu)
-            self.h_clt_ = math.sqrt(2) * self.h_g_
-
-    def _pooled_index(self, squares, weight=None):
-        """Index of the weights by the mean of its inverse."""
-        mu = stable_index(squares, self.kernel, (self.df, self.n_features_in_))
-        with np.errstate(divide="ignore"):
-            inverse = float(np.average(1 / mu, weights=weight))
-        return 1 / inverse if inverse > 0 else math.inf
 
     def _open(self, X, method):
         """Back end, validated X, and its coordinates on the host."""
@@ -458,35 +389,6 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         """Log-densities of points on the host, without a warning of those out of reach."""
         be = get_backend(self.backend, np.empty(0))
         return self._sums(be, self._metric.apply(X))[0] + self.log_norm_
-
-    def _leave_one_out(self, be, Z):
-        """Log-densities under all points but one of those that equal the query, if there are any.
-
-        Weights that are counts stand for so many copies, of which all but one stay.
-
-        Parameters
-        ----------
-        be : Backend
-            Back end of the queries.
-        Z : ndarray of shape (n_queries, n_features)
-            Their coordinates.
-
-        Returns
-        -------
-        log_density : ndarray of shape (n_queries,)
-            The log-densities, minus infinity where no point is within reach.
-        """
-        with thread_pool(be, self.n_jobs) as pool:
-            points = self._with_engine(be, pool)
-            Z = Z.astype(to_numpy(self.X_fit_).dtype).astype(np.float64)
-            own = points.find(Z)
-            log_sum = points.sums(Z, to_numpy(self.bandwidth_), own)[0]
-        weight = np.where(own >= 0, points.take(own)[1], 0.0)
-        removed = np.minimum(weight, 1.0) if are_counts(points.weight) else weight
-        # The copies that stay are at distance 0.
-        with np.errstate(divide="ignore"):
-            log_sum = np.logaddexp(log_sum, np.log(weight - removed))
-        return log_sum - np.log1p(-removed / points.total) + self.log_norm_
 
     def _warn_out_of_reach(self, log_density):
         """Warn of queries at which the density is 0."""
@@ -752,7 +654,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             be, _, Z = self._open(X, "thresholds")
             if self._n_nearest > 1:
                 squares = self._with_engine(be).nearest(Z, self._n_nearest, h=h)
-                h_g = float(h) / math.sqrt(self._pooled_index(squares))
+                h_g = float(h) / math.sqrt(mean_index(self, squares))
         spectrum, n = self._metric.spectrum, points.size
         spectrum = spectrum if np.any(spectrum > 0) else None
         return {

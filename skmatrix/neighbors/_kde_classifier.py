@@ -14,8 +14,9 @@ from .._backend import get_backend, to_numpy
 from .._sklearn import _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
-from ._kde import KDE, checked_weights
+from ._kde import KDE
 from ._kde_bandwidth import LeaveOneOut
+from ._kde_fit import checked_weights
 
 
 class KDEClassifier(ClassifierMixin, BaseEstimator):

@@ -8,8 +8,10 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import Interval, _fit_context
+from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ._kde import KDE
+from ._kde_points import are_counts
 
 
 class KDEOutlierDetector(OutlierMixin, BaseEstimator):
@@ -165,7 +167,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
             elif hasattr(self, "feature_names_in_"):
                 del self.feature_names_in_
             be, X, Z = self.density_._open(X, "fit")
-            scores = self.density_._leave_one_out(be, Z)
+            scores = _leave_one_out(self.density_, be, Z)
             self.train_scores_ = be.home.astype(be.unload(scores), X.dtype)
             weight = np.ones(scores.size)
             if sample_weight is not None:
@@ -194,7 +196,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "train_scores_", method)
-        log_density = self.density_._leave_one_out(be, self.density_._metric.apply(to_numpy(X)))
+        log_density = _leave_one_out(self.density_, be, self.density_._metric.apply(to_numpy(X)))
         return be.home.astype(be.unload(log_density), X.dtype)
 
     def decision_function(self, X):
@@ -233,6 +235,38 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
         return tags
+
+
+def _leave_one_out(density, be, Z):
+    """Log-densities under all points but one of those that equal the query, if there are any.
+
+    Weights that are counts stand for so many copies, of which all but one stay.
+
+    Parameters
+    ----------
+    density : KDE
+        The fitted density.
+    be : Backend
+        Back end of the queries.
+    Z : ndarray of shape (n_queries, n_features)
+        Their coordinates.
+
+    Returns
+    -------
+    log_density : ndarray of shape (n_queries,)
+        The log-densities, minus infinity where no point is within reach.
+    """
+    with thread_pool(be, density.n_jobs) as pool:
+        points = density._with_engine(be, pool)
+        Z = Z.astype(to_numpy(density.X_fit_).dtype).astype(np.float64)
+        own = points.find(Z)
+        log_sum = points.sums(Z, to_numpy(density.bandwidth_), own)[0]
+    weight = np.where(own >= 0, points.take(own)[1], 0.0)
+    removed = np.minimum(weight, 1.0) if are_counts(points.weight) else weight
+    # The copies that stay are at distance 0.
+    with np.errstate(divide="ignore"):
+        log_sum = np.logaddexp(log_sum, np.log(weight - removed))
+    return log_sum - np.log1p(-removed / points.total) + density.log_norm_
 
 
 def _threshold(scores, weight, contamination):

@@ -200,3 +200,13 @@ def test_single_precision(kernel):
     wide = KDE(2.0, kernel=kernel, precision="float64").fit(data)
     double = KDE(2.0, kernel=kernel).fit(data.astype(np.float64))
     assert_allclose(wide.score_samples(queries), double.score_samples(queries), atol=1e-6)
+
+
+@pytest.mark.parametrize("h", [1.0, 0.1, 0.01])
+def test_single_precision_loses_digits_with_the_square_of_the_bandwidth(h):
+    X = np.random.default_rng(0).standard_normal((2000, 5))
+    queries = X[:200] + h * np.random.default_rng(1).standard_normal((200, 5))
+    exact = KDE(h).fit(X).score_samples(queries)
+    error = np.abs(KDE(h, precision="float32").fit(X).score_samples(queries) - exact).max()
+    bound = np.finfo(np.float32).eps * np.sum(queries**2, axis=1).max() / h**2
+    assert bound / 1e4 < error < bound

@@ -1,0 +1,131 @@
+"""Steps of the fit of a kernel density estimate."""
+
+import math
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from .._backend import to_numpy
+from .._sklearn import _check_sample_weight
+from ._kde_bandwidth import LeaveOneOut
+from ._kde_diagnostics import stable_index
+
+# Left-out points of the search for the exponent of the whitening, and of the thresholds.
+_SAMPLE = 2000
+
+
+def checked_weights(sample_weight, X):
+    """Weights of the rows of X on the host and in double precision, ones for None."""
+    checked = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+    return to_numpy(checked).astype(np.float64)
+
+
+def given_bandwidth(estimator, n_features):
+    """The bandwidth that was passed as a number or as one per feature, else None."""
+    if isinstance(estimator.bandwidth, str):
+        plain = estimator.kernel == "gaussian" and not estimator.whiten
+        if estimator.bandwidth == "loo_per_feature" and not plain:
+            raise ValueError(
+                "bandwidth='loo_per_feature' needs kernel='gaussian' and whiten=0. Got"
+                f" kernel={estimator.kernel!r} and whiten={estimator.whiten!r}."
+            )
+        return None
+    try:
+        h = np.asarray(estimator.bandwidth, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"bandwidth must be numbers. Got {estimator.bandwidth!r}.") from error
+    if h.ndim and (h.shape != (n_features,) or estimator.whiten):
+        raise ValueError(
+            f"A bandwidth per feature must have shape ({n_features},), with whiten=0. Got shape"
+            f" {h.shape} and whiten={estimator.whiten!r}."
+        )
+    if not np.all((h > 0) & np.isfinite(h)):
+        raise ValueError(f"bandwidth must be positive and finite. Got {estimator.bandwidth!r}.")
+    return h
+
+
+def likeliest_exponent(place, rng):
+    """Exponent of the whitening under which left-out points are the likeliest.
+
+    Parameters
+    ----------
+    place : callable
+        ``place(exponent)`` gives the metric, the points in its coordinates, and more.
+    rng : RandomState
+        Source of the sample of points, which is the same for every exponent.
+
+    Returns
+    -------
+    exponent : float
+        The exponent, from 0 to 1.
+    """
+    seed = rng.randint(2**31 - 1)
+
+    def cost(exponent):
+        metric, points, _ = place(exponent)
+        left_out = LeaveOneOut(points, _SAMPLE, np.random.RandomState(seed), metric.unit)
+        return -(left_out.maximise()[1] + metric.log_determinant)
+
+    inner = minimize_scalar(cost, bounds=(0, 1), method="bounded", options={"xatol": 0.01})
+    candidates = {0.0: cost(0.0), 1.0: cost(1.0), float(inner.x): inner.fun}
+    return min(candidates, key=candidates.__getitem__)
+
+
+def spreads(metric):
+    """Standard deviation of each feature, for bandwidths of their own."""
+    if not np.all(metric.variance > 0):
+        raise ValueError(
+            "bandwidth='loo_per_feature' needs features that vary. Got a constant feature"
+            f" {int(np.argmin(metric.variance))}: drop it, or use bandwidth='loo'."
+        )
+    return np.sqrt(metric.variance)
+
+
+def pooled_index(estimator, points, h, rng):
+    """Index of the weights at a bandwidth, over a sample of points that are left out.
+
+    Parameters
+    ----------
+    estimator : KDE
+        The estimator.
+    points : Points
+        Its points.
+    h : ndarray
+        Bandwidth, or one for each feature.
+    rng : RandomState
+        Source of the sample.
+
+    Returns
+    -------
+    mu : float or None
+        The index; None for fewer than three points.
+    """
+    k = min(estimator.diagnostics_k, points.n_points - 2)
+    if k < 1:
+        return None
+    own = points.subset(_SAMPLE, rng)
+    queries, weight = points.take(own)
+    return mean_index(estimator, points.nearest(queries, k + 1, own=own, h=h), weight)
+
+
+def mean_index(estimator, squares, weight=None):
+    """Index of the weights by the mean of its inverse over queries.
+
+    Parameters
+    ----------
+    estimator : KDE
+        The estimator.
+    squares : ndarray of shape (n_queries, k + 1)
+        Smallest squared distances, ascending, in units of the bandwidth.
+    weight : ndarray of shape (n_queries,) or None
+        Weights of the queries.
+
+    Returns
+    -------
+    mu : float
+        The index.
+    """
+    mu = stable_index(squares, estimator.kernel, (estimator.df, estimator.n_features_in_))
+    with np.errstate(divide="ignore"):
+        inverse = float(np.average(1 / mu, weights=weight))
+    return 1 / inverse if inverse > 0 else math.inf
