@@ -100,7 +100,7 @@ class KDEDisplay:
             rank, and what the law of Poisson and Dirichlet expects of them; "distance", the
             log-density of the queries against their distance to the nearest point.
         bandwidths : array-like of shape (n_bandwidths,), default=None
-            Bandwidths of "path"; None takes those of :meth:`KDE.bandwidth_path`.
+            Bandwidths of "path"; None takes those that the method `bandwidth_path` takes.
         ax : matplotlib Axes, default=None
             Axes to plot on, two of them for "diagnostics"; None makes new ones.
         name : str, default=None

@@ -57,9 +57,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         "silverman" the rules of these names, scaled by the standard deviation of the data;
         "sklearn_scott" and "sklearn_silverman" are not scaled, as in
         :class:`~sklearn.neighbors.KernelDensity`.
-    kernel : {"gaussian", "student", "exponential", "tophat", "epanechnikov", "linear", \
-            "cosine"}, default="gaussian"
-        Kernel. The last four are 0 beyond one bandwidth: in five dimensions or more most queries
+    kernel : str, default="gaussian"
+        Kernel: "gaussian", "student", "exponential", "tophat", "epanechnikov", "linear" or
+        "cosine". The last four are 0 beyond one bandwidth: in five dimensions or more most queries
         are then out of reach, with a log-density of minus infinity.
     df : float, default=3.0
         Degrees of freedom of "student"; few give long tails.

@@ -13,7 +13,7 @@ FEATURES = ("log_density", "log_n_effective", "entropy", "stable_index", "neares
 class KDEDiagnostics:
     """Diagnostics of density estimates, an entry per query.
 
-    Attributes
+    Parameters
     ----------
     log_density : ndarray of shape (n_queries,)
         Logarithm of the estimate.
