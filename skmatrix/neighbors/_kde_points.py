@@ -397,8 +397,7 @@ def merge_duplicates(X, weight):
     """
     kept = weight > 0
     X, weight = X[kept], weight[kept]
-    # Adding 0 makes one zero out of two.
-    first, merged = first_of_equals(X + 0.0, weight)
+    first, merged = first_of_equals(X, weight)
     return X[first], merged
 
 

@@ -78,7 +78,7 @@ def test_two_points_have_the_bandwidth_of_their_distance(scale):
 
 
 @pytest.mark.parametrize("d", [1, 2, 10, 40])
-@pytest.mark.parametrize("law", ["normal", "uniform", "cauchy", "clusters", "rounded"])
+@pytest.mark.parametrize("law", ["normal", "uniform", "cauchy", "clusters", "rounded", "outlier"])
 def test_loo_is_the_maximum(law, d):
     rng = np.random.default_rng(0)
     X = {
@@ -87,6 +87,7 @@ def test_loo_is_the_maximum(law, d):
         "cauchy": lambda: rng.standard_t(1.5, (300, d)),
         "clusters": lambda: 5 * rng.integers(0, 2, (300, 1)) + 0.02 * rng.standard_normal((300, d)),
         "rounded": lambda: rng.standard_normal((300, d)).round(1),
+        "outlier": lambda: rng.standard_normal((300, d)) + 1e3 * (np.arange(300)[:, None] == 7),
     }[law]()
     kde = KDE().fit(X)
     ours = left_out(X)

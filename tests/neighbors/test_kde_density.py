@@ -232,6 +232,21 @@ def test_expectation_over_data(h):
     assert_allclose(KDE(h).fit(X).predict(queries), density.mean(axis=0), rtol=1e-9)
 
 
+@every_kernel
+def test_halves_make_up_the_whole(kernel):
+    X, queries = points(400, 3), 0.4 * points(30, 3, 1)
+    halves = [KDE(2.5, kernel=kernel).fit(part) for part in (X[:150], X[150:])]
+    parts = [half.score_samples(queries) for half in halves]
+    expected = logsumexp(parts, b=[[150 / 400], [250 / 400]], axis=0)
+    whole = KDE(2.5, kernel=kernel).fit(X)
+    assert_allclose(whole.score_samples(queries), expected, rtol=1e-12)
+    # So do the shares of the points: sums of their squares add up.
+    share = np.exp(parts - expected) * [[150 / 400], [250 / 400]]
+    effective = [half.query_diagnostics(queries).n_effective for half in halves]
+    found = whole.query_diagnostics(queries).n_effective
+    assert_allclose(1 / found, np.sum(share**2 / effective, axis=0), rtol=1e-10)
+
+
 def test_density_of_many_points_is_theirs():
     X = points(200_000, 1)
     queries = np.linspace(-2, 2, 9)[:, None]

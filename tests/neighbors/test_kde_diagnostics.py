@@ -125,6 +125,16 @@ def test_threshold_of_a_mixture_is_that_within_its_parts():
     assert found["h_g_gaussian"] > 1.25 * within
 
 
+@pytest.mark.parametrize("n", [3, 5, 6, 7, 20])
+def test_threshold_is_a_weighted_mean_over_points_with_the_neighbours_that_there_are(n):
+    X, weight = points(n), np.random.default_rng(1).uniform(0.1, 5, n)
+    k = min(5, n - 2)
+    squares = np.sort(cdist(X, X, "sqeuclidean"), axis=1)[:, 1 : k + 2]
+    gaps = np.mean(squares[:, k:] - squares[:, :k], axis=1) / 2
+    kde = KDE(1.0).fit(X, sample_weight=weight)
+    assert kde.h_g_ == pytest.approx(np.sqrt(np.average(gaps, weights=weight)), rel=1e-10)
+
+
 def test_thresholds():
     X = points(500, 4)
     kde = KDE(0.5).fit(X)

@@ -125,6 +125,8 @@ def test_threshold():
     assert _threshold(np.array([1.0, 1, 2, 3]), one, 0.5) == 1.5
     assert _threshold(scores, np.array([1.0, 5, 1, 1]), 0.5) == 1.0
     assert _threshold(scores, np.array([1.0, 0, 1, 1]), 0.4) == 2.5
+    # Sums of weights are rounded.
+    assert _threshold(np.arange(10.0), np.full(10, 0.1), 0.3) == 2.5
     # Between neighbours in floating point there is no middle.
     near = np.array([1, np.nextafter(np.float32(1), np.float32(2)), 2, 3], dtype=np.float32)
     assert np.sum(near < np.float32(_threshold(near, one, 0.25))) == 1

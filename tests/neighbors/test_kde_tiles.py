@@ -1,12 +1,15 @@
 """How queries meet the data: in tiles, some of which are skipped, and by any engine."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skmatrix._backend import get_backend
-from skmatrix.neighbors import KDE
+from skmatrix.neighbors import KDE, _kde_kernels
 from skmatrix.neighbors import _kde_numba as tiles
+from skmatrix.neighbors._kde_kernels import coordinate_moments, density_sums
 from skmatrix.neighbors._kde_points import Points
 from tests.neighbors import reference
 from tests.neighbors.reference import COMPACT, KERNELS
@@ -34,9 +37,9 @@ def finite(values):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.filterwarnings("ignore:.* queries are further than one bandwidth")
 def test_what_is_skipped_adds_nothing(kernel, d, weighted):
-    X, queries = clusters(d=d)
+    X, queries = clusters(1200, d)
     # Weights of any size decide what is negligible, and they do it for all points of a tile.
-    weight = np.exp(np.random.default_rng(1).uniform(-60, 60, 3000)) if weighted else None
+    weight = np.exp(np.random.default_rng(1).uniform(-60, 60, 1200)) if weighted else None
     kde = KDE(2.0, kernel=kernel).fit(X, sample_weight=weight)
     expected = reference.log_density(queries, X, 2.0, kernel, weight)
     assert np.isneginf(expected).any() == (kernel in COMPACT)
@@ -63,6 +66,18 @@ def test_sums_of_left_out_points_with_skips(d):
         )
     for name in ("", " halved", " features"):
         assert_allclose(path["numba" + name], path["numpy" + name], rtol=1e-9)
+
+
+def test_moments_with_skips_and_weights_of_any_size():
+    X, queries = clusters()
+    log_weight = np.random.default_rng(1).uniform(-60, 60, 3000)
+    order = np.argsort(X[:, 0])  # makes tiles of clusters
+    arrays = (queries, X[order], log_weight, np.empty(0, dtype=np.int64))
+    numba, numpy = (get_backend(name, X) for name in ("numba", "numpy"))
+    sums = density_sums(numpy, *arrays, profile="gaussian", df=0.0, moments=False)[0]
+    ours, plain = (coordinate_moments(be, *arrays, sums) for be in (numba, numpy))
+    assert_allclose(ours, plain, rtol=1e-9)
+    assert np.all(plain.max(axis=1) > 1e-3)
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -210,3 +225,18 @@ def test_single_precision_loses_digits_with_the_square_of_the_bandwidth(h):
     error = np.abs(KDE(h, precision="float32").fit(X).score_samples(queries) - exact).max()
     bound = np.finfo(np.float32).eps * np.sum(queries**2, axis=1).max() / h**2
     assert bound / 1e4 < error < bound
+
+
+@pytest.mark.parametrize("backend", ["numba", "numpy"])
+def test_pairs_are_never_together_in_memory(backend, monkeypatch):
+    monkeypatch.setattr(_kde_kernels, "_PAIRS", 2**16)
+    n = 20_000 if backend == "numba" else 2000
+    X = np.random.default_rng(0).standard_normal((n, 2))
+    kde = KDE(0.01, backend=backend)
+    kde.fit(X[:100]).transform(X[:100])  # compiles
+    tracemalloc.start()
+    kde.fit(X).transform(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A number for each of them would be 3200 megabytes, and 32.
+    assert peak < 16e6

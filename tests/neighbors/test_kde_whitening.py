@@ -47,6 +47,15 @@ def test_moments_do_not_cancel():
     assert_allclose(far.covariance, Moments.of(X, np.ones(100)).covariance, rtol=1e-6)
 
 
+@pytest.mark.parametrize("n", [3, 30, 37, 101, 1000])
+@pytest.mark.parametrize("value", [0.1, 1 / 3, -1e9 / 7])
+def test_a_constant_has_no_variance_at_all(n, value):
+    weight = np.random.default_rng(0).uniform(size=n)
+    X = np.column_stack([np.random.default_rng(1).standard_normal(n), np.full(n, value)])
+    covariance = Moments.of(X, weight).covariance
+    assert_array_equal(covariance[1], [0, 0])
+
+
 @pytest.mark.parametrize("whiten", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("shrinkage", [0.0, 0.2])
 def test_metric(whiten, shrinkage):
