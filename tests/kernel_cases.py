@@ -11,7 +11,7 @@ from tests.checks import KernelCase
 
 def all_cases():
     """Path of each kernel -> its cases."""
-    return {**_toy_cases(), **_impute_cases(), **_sketch_cases()}
+    return {**_toy_cases(), **_impute_cases(), **_sketch_cases(), **_sparse_regression_cases()}
 
 
 def _toy_cases():
@@ -114,4 +114,24 @@ def _sketch_cases():
                 (0, 3, 0.5, 1, 0, 4, 2),
             ]
         ],
+    }
+
+
+def _sparse_regression_cases():
+    """Cases of the gradient of sparse rows: one target and several, no entries, no rows."""
+    rng = np.random.default_rng(0)
+
+    def case(n_rows, n_features, k, density):
+        X = sp.random_array((n_rows, n_features), density=density, format="csr", rng=rng)
+        weight, base = rng.uniform(0, 2, n_rows), rng.standard_normal((n_rows, k))
+        coef = rng.standard_normal((n_features, k))
+        return KernelCase(
+            (X.data, X.indices, X.indptr, weight, base, coef), rtol_float32=1e-6, upcasts=True
+        )
+
+    shapes = [(30, 5, 1, 0.4), (30, 5, 3, 0.4), (3000, 700, 2, 0.01), (4, 3, 1, 0), (0, 3, 2, 0)]
+    return {
+        "skmatrix.linear_model._sketched_regression_kernels:csr_gradient": [
+            case(*shape) for shape in shapes
+        ]
     }

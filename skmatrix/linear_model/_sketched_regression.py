@@ -360,6 +360,9 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         came at once. With any other solver their triangle is, and the answer is exact whatever the
         condition number. The coefficients are computed when they are first asked for.
 
+        After `fit` the rows before count as "lapack" or "direct" has left them: the latter knows
+        them by a Gram matrix, whose error grows with the square of the condition number.
+
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
@@ -378,8 +381,8 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         ------
         ValueError
             If the batch has another number of features or targets, or another dtype, than those
-            before; or if a fit cannot be continued: one by "sketch" or "iterative", or with
-            several penalties.
+            before; or if a fit cannot be continued: one by "sketch", "iterative", or "direct" with
+            a penalty or without full rank; or any with several penalties.
         """
         fresh = not self.__sklearn_is_fitted__()
         if not fresh and "_stream" not in vars(self):

@@ -77,7 +77,8 @@ class DenseRows:
         """The same rows with shifts, if there is an intercept to give them back."""
         if not self.layout.intercept:
             return self
-        return replace(self, shift=_level(self.X), target_shift=_level(self.Y))
+        chosen = _first_counted(self.root_weight, self.n_rows)
+        return replace(self, shift=_level(self.X, chosen), target_shift=_level(self.Y, chosen))
 
     def of_targets(self, chosen):
         """The same rows with some of the targets, given by their positions."""
@@ -227,7 +228,8 @@ class SparseRows(DenseRows):
         """The same rows with the targets shifted: shifted features would not be sparse."""
         if not self.layout.intercept:
             return self
-        return replace(self, target_shift=_level(self.Y))
+        chosen = _first_counted(self.root_weight, self.n_rows)
+        return replace(self, target_shift=_level(self.Y, chosen))
 
     def _slice(self, begin, end):
         """CSR arrays of some rows."""
@@ -397,10 +399,18 @@ def block_size(matrix):
     return max(matrix.block, _BLOCK)
 
 
-def _level(values):
-    """Medians of the first rows: exact for columns that do not vary, and blind to outliers."""
-    head = to_numpy(values[: min(_LEVEL, values.shape[0]), :])
-    return np.median(head.astype(np.float64), axis=0)
+def _first_counted(root_weight, n_rows):
+    """The first rows that have a weight; what stands in the others must not matter."""
+    if root_weight is None:
+        return np.arange(min(_LEVEL, n_rows))
+    return np.flatnonzero(to_numpy(root_weight))[:_LEVEL]
+
+
+def _level(values, chosen):
+    """Medians of some rows: exact for columns that do not vary, and blind to outliers."""
+    xp = array_api_compat.array_namespace(values)
+    places = xp.asarray(chosen, device=array_api_compat.device(values))
+    return np.median(to_numpy(xp.take(values, places, axis=0)).astype(np.float64), axis=0)
 
 
 def _sum(parts):

@@ -117,7 +117,7 @@ def sketch_rows(estimator, layout, *, sparse, solver):
     """
     size, d, p = estimator.sketch_size, layout.n_features, layout.n_parameters
     if isinstance(size, tuple):
-        if len(size) != 2 or size[0] != "suboptimality" or not size[1] > 0:
+        if len(size) != 2 or size[0] != "suboptimality" or not _is_positive(size[1]):
             raise ValueError(
                 'sketch_size must be "auto", a number or ("suboptimality", rho) with rho > 0. Got'
                 f" {size!r}."
@@ -138,6 +138,11 @@ def sketch_rows(estimator, layout, *, sparse, solver):
             f" n_features={d}, and n_features + 1 with an intercept. Raise it."
         )
     return m
+
+
+def _is_positive(value):
+    """Whether a value is a number above zero."""
+    return isinstance(value, (int, float, np.number)) and bool(value > 0)
 
 
 def choose_solver(estimator, n_rows, layout, *, sparse):
