@@ -39,7 +39,8 @@ def solve(X, y, sample_weight=None, alpha=0.0, fit_intercept=True):
     coef = np.empty((Y.shape[1], d))
     for t, penalty in enumerate(np.broadcast_to(alpha, Y.shape[1])):
         rows = np.concatenate([A, np.sqrt(penalty) * np.eye(d)])
-        coef[t] = lstsq(rows, np.append(B[:, t], np.zeros(d)), lapack_driver="gelsd")[0]
+        right = np.append(B[:, t], np.zeros(d))
+        coef[t] = lstsq(rows, right, cond=1e-12, lapack_driver="gelsd")[0]
     intercept = means[1] - coef @ means[0]
     return (coef[0], intercept[0]) if y.ndim == 1 else (coef, intercept)
 
