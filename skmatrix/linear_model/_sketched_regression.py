@@ -575,8 +575,8 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             With a number, or an entry per target, under
 
             - "prediction_error_bound", "prediction_error_lower_bound": between these lies
-              ``|X (coef - exact coef)|`` over the weighted training rows, intercept included; with a
-              penalty, the root of its square and ``alpha |coef - exact coef|^2``;
+              ``|X (coef - exact coef)|`` over the weighted training rows, intercept included; with
+              a penalty, the root of its square and ``alpha |coef - exact coef|^2``;
             - "relative_suboptimality_bound": the sum of squares exceeds the smallest one by at
               most this share;
             - "coef_correction": estimate of the exact coefficients less `coef_`;

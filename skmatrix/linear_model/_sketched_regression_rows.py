@@ -10,6 +10,7 @@ from typing import Any
 
 import array_api_compat
 import numpy as np
+import scipy.sparse as sp
 
 from .._backend import to_numpy
 from .._xp import csr_matmul
@@ -240,9 +241,11 @@ class SparseRows(DenseRows):
     def _dense(self, begin, end):
         """Features of some rows as a dense array."""
         data, indices, indptr = self._slice(begin, end)
-        identity = self._load(np.eye(self.layout.n_features))
-        xp = self.be.xp
-        return csr_matmul(xp, indptr, indices, xp.astype(data, xp.float64), identity)
+        xp, d = self.be.xp, self.layout.n_features
+        data = xp.astype(data, xp.float64)
+        if array_api_compat.is_numpy_namespace(xp):
+            return sp.csr_array((data, indices, indptr), shape=(end - begin, d)).toarray()
+        return csr_matmul(xp, indptr, indices, data, self._load(np.eye(d)))
 
     def _frame(self, begin, end):
         """Root weights, and the columns ``[1 | B]`` of some rows."""
