@@ -141,7 +141,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
 
 def predict_row_blocks(estimator, X):
     """Lazy result of ``estimator.predict`` on each block of rows."""
-    X = _as_array(X)
+    X = _as_array(X, counted=False)
     validate_data(estimator, np.zeros((1, X.shape[1])), reset=False)
     trailing = estimator.coef_.shape[:-1]
     return map_rows(X, _predict, trailing, estimator.coef_.dtype, state=_without_data(estimator))
@@ -228,11 +228,14 @@ def _aligned(X, matrix):
     return X.rechunk({0: tuple(np.diff(ends, prepend=0).tolist())})
 
 
-def _as_array(X):
-    """A two-dimensional dask array of known length out of a dask array or data frame."""
+def _as_array(X, counted=True):
+    """A two-dimensional dask array out of a dask array or data frame.
+
+    If `counted`, the lengths of its blocks are known, and none is empty.
+    """
     import dask.array as da
 
-    array = X.to_dask_array(lengths=True) if hasattr(X, "to_dask_array") else X
+    array = X.to_dask_array(lengths=counted or None) if hasattr(X, "to_dask_array") else X
     if not isinstance(array, da.Array):
         raise TypeError(
             f"X must be a dask array or data frame. Got a dask {type(X).__name__}: convert it"
@@ -240,7 +243,11 @@ def _as_array(X):
         )
     if array.ndim != 2:
         raise ValueError(f"X must have two dimensions. Got shape {array.shape}.")
-    return _counted(array)
+    if not counted:
+        return array
+    array = _counted(array)
+    lengths = tuple(n for n in array.chunks[0] if n)
+    return array.rechunk({0: lengths}) if 0 < len(lengths) < len(array.chunks[0]) else array
 
 
 def _as_target(y):
@@ -286,6 +293,8 @@ def _without_data(estimator):
 
 def _predict(X, state):
     """Predictions for a block of rows."""
+    if X.shape[0] == 0:
+        return np.empty((0, *state.coef_.shape[:-1]), dtype=state.coef_.dtype)
     return state.predict(X)
 
 
