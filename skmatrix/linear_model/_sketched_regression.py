@@ -404,8 +404,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
                 rows = self._origin.place(rows)
             host = get_backend("auto", np.empty(0))
             with fit_threads(be, None):
-                for _, M in rows.blocks(0, rows.n_rows):
-                    self._stream.add(host, to_numpy(M))
+                self._stream.add(host, rows)
             self.n_samples_seen_ = getattr(self, "n_samples_seen_", 0) + int(X.shape[0])
             for name in LAZY:
                 self.__dict__.pop(name, None)

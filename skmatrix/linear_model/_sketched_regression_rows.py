@@ -398,8 +398,11 @@ class LocalRows:
 
 
 def block_size(matrix):
-    """Rows of the blocks that are sketched by a matrix: its own, or several of them."""
-    return max(matrix.block, _BLOCK)
+    """Rows that are sketched at once: blocks of the matrix, two where the sketch is long.
+
+    Each time there is a sketch to be made and to be added to the others.
+    """
+    return matrix.block * 2 if matrix.block > _BLOCK else _BLOCK
 
 
 def _first_counted(root_weight, n_rows):
@@ -420,7 +423,10 @@ def _sum(parts):
     """Sum of arrays in the order in which they come."""
     total = None
     for part in parts:
-        total = part if total is None else total + part
+        if total is None:
+            total = part
+        else:
+            total += part
     return total
 
 

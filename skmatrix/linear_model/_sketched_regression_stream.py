@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._backend import to_numpy
 from ._sketched_regression_rows import block_size
 from ._sketched_regression_triangle import triangularise, update_triangle
 
@@ -26,12 +27,15 @@ class _Blocks:
         self.buffer = np.empty((size, width))
         self.filled = 0
 
-    def add(self, M):
+    def add(self, rows):
         """Take rows in; yields the blocks that they complete."""
         taken = 0
-        while taken < M.shape[0]:
-            n = min(self.buffer.shape[0] - self.filled, M.shape[0] - taken)
-            self.buffer[self.filled : self.filled + n] = M[taken : taken + n]
+        while taken < rows.n_rows:
+            n = min(self.buffer.shape[0] - self.filled, rows.n_rows - taken)
+            place = self.buffer[self.filled : self.filled + n]
+            M = to_numpy(rows.assemble(taken, taken + n, place))
+            if not np.may_share_memory(M, place):
+                place[...] = M
             self.filled, taken = self.filled + n, taken + n
             if self.filled == self.buffer.shape[0]:
                 self.filled = 0
@@ -71,9 +75,9 @@ class TriangleStream:
         self.blocks = _Blocks(size, layout.width)
         self.triangle = triangle
 
-    def add(self, be, M):
+    def add(self, be, rows):
         """Take rows in."""
-        for block in self.blocks.add(M):
+        for block in self.blocks.add(rows):
             self.triangle = self._updated(block)
 
     def current(self, be):
@@ -105,9 +109,9 @@ class SketchStream:
         self.n_sketched = 0
         self.total = self.part = None
 
-    def add(self, be, M):
+    def add(self, be, rows):
         """Take rows in."""
-        for block in self.blocks.add(M):
+        for block in self.blocks.add(rows):
             self.part = _plus(self.part, self._sketch(be, block))
             self.n_sketched += block.shape[0]
             if self.n_sketched % max(_GROUP, block.shape[0]) == 0:
