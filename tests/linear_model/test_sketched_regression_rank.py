@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from skmatrix.datasets import make_tall_regression
 from skmatrix.linear_model import SketchedRegression
 from skmatrix.linear_model import _sketched_regression_solvers as solvers
+from skmatrix.linear_model._sketched_regression_rows import DenseRows, LocalRows, SparseRows
 from tests.linear_model.reference import EXACT, backward_error, fitted, solve
 
 every_way = pytest.mark.parametrize("way", EXACT)
@@ -144,14 +145,17 @@ def test_full_rank_near_the_cut_is_continued(way):
 
 
 class Blind:
-    """A sketch that does not see the last column of the features."""
+    """A sketch that sees little of one direction of the parameters."""
 
     def __init__(self, sketch, by):
         self.sketch, self.by = sketch, by
 
     def __call__(self, rows, *args):
         (sketched,) = self.sketch(rows, *args)
-        sketched[:, rows.layout.n_parameters - 1] *= self.by
+        p = rows.layout.n_parameters
+        direction = np.ones(p) / np.sqrt(p)
+        seen = sketched[:, :p] @ direction
+        sketched[:, :p] -= (1 - self.by) * seen[:, None] * direction
         return (sketched,)
 
 
@@ -159,8 +163,6 @@ class Blind:
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 @pytest.mark.parametrize("by", [0.0, 1e-7])
 def test_direction_that_the_sketch_loses_is_found_again(way, form, by, rows, monkeypatch):
-    from skmatrix.linear_model._sketched_regression_rows import DenseRows, SparseRows
-
     Z, y = rows
     cls = DenseRows if form == "dense" else SparseRows
     blind = Blind(cls.sketch, by)
@@ -168,6 +170,51 @@ def test_direction_that_the_sketch_loses_is_found_again(way, form, by, rows, mon
     model = fitted(way, Z if form == "dense" else sp.csr_array(Z), y)
     assert model.rank_ == 3
     assert_allclose(model.coef_, solve(Z, y)[0], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("rank", "by", "expected"),
+    [
+        (10, 1.0, ["gram"]),
+        (10, 1e-3, ["gram", "gram"]),
+        (10, 1e-10, ["triangle"]),
+        (10, 0.0, ["triangle"]),
+        (9, 1.0, ["gram"]),
+        (9, 0.0, ["triangle"]),
+    ],
+)
+def test_poor_sketch_is_made_up_for(rank, by, expected, monkeypatch):
+    """Whitened once more if it is a poor one, and left for reflections if it is worse."""
+    X, y, _ = make_tall_regression(3000, 10, condition=1e6, residual_norm=1e-3, random_state=0)
+    if rank == 9:
+        X[:, 0] = X[:, 1]
+    blind, calls = Blind(DenseRows.sketch, by), []
+
+    def noted(cls, name):
+        method = getattr(cls, name)
+
+        def call(*args):
+            calls.append(name)
+            return method(*args)
+
+        monkeypatch.setattr(cls, name, call)
+
+    monkeypatch.setattr(DenseRows, "sketch", lambda *args: blind(*args))
+    noted(DenseRows, "gram")
+    noted(LocalRows, "triangle")
+    model = fitted("direct", X, y, fit_intercept=False)
+    assert backward_error(X, y, model.coef_) < 1e-15
+    assert calls == expected
+    assert model.rank_ == rank
+
+
+def test_gram_matrix_that_is_not_one_is_left_for_reflections(rows, monkeypatch):
+    Z, y = rows
+    gram = solvers._gram
+    monkeypatch.setattr(solvers, "_gram", lambda *args: (gram(*args)[0], None))
+    model = fitted("direct", Z, y, certify=True)
+    assert_allclose(model.coef_, solve(Z, y)[0], rtol=1e-12)
+    assert (model.n_iter_, model.effective_distortion_) == (1, 0)
 
 
 @pytest.mark.parametrize("way", ["direct", "iterative"])
