@@ -21,7 +21,7 @@ def fitted(way, X, y, sample_weight=None, **parameters):
     cuts = [0, X.shape[0] // 3, X.shape[0] // 2, X.shape[0]]
     for begin, end in pairwise(cuts):
         weight = None if sample_weight is None else sample_weight[begin:end]
-        model.partial_fit(X[begin:end], y[begin:end], weight)
+        model.partial_fit(X[begin:end, :], y[begin:end, ...], weight)
     assert model.solver_ == "stream"
     return model
 

@@ -1,5 +1,6 @@
 """SketchedRegression with scikit-learn's tools, on each engine and with threads."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from skmatrix._backend import to_numpy
 from skmatrix.linear_model import SketchedRegression
 from tests.linear_model.reference import EXACT, fitted, solve
 
@@ -296,6 +298,32 @@ def test_engines_agree_on_each_sketch(sketch, engine, data):
             for backend in ("auto", engine)
         )
         assert_allclose(model.coef_, base.coef_, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.skipif(
+    os.environ.get("SCIPY_ARRAY_API") != "1",
+    reason="array-API dispatch needs SCIPY_ARRAY_API=1",
+)
+@every_way
+def test_arrays_of_another_library_stay_there(way, xp_device, data):
+    X, Y, weight = data
+    xp, device = xp_device
+    model = fit(way, X, Y, weight)
+    lib = [xp.asarray(a, device=device) for a in (X, Y, weight)]
+    with sklearn.config_context(array_api_dispatch=True):
+        other = fit(way, *lib)
+        results = (other.coef_, other.intercept_, other.predict(lib[0]))
+        results += (other.leverage_scores(lib[0]), other.residual_norm_)
+        if way == "sketch":
+            results += (other.coef_sketch_std_, other.linf_error_bound_)
+            assert_allclose(other.coef_interval(), model.coef_interval(), rtol=1e-9)
+        score = other.score(lib[0], lib[1])
+    expected = (model.coef_, model.intercept_, model.predict(X), model.leverage_scores(X))
+    expected += (model.residual_norm_, model.coef_sketch_std_, model.linf_error_bound_)
+    for one, two in zip(results, expected, strict=False):
+        assert type(one) is type(lib[0])
+        assert_allclose(to_numpy(one), two, rtol=1e-8)
+    assert score == pytest.approx(model.score(X, Y), rel=1e-10)
 
 
 @pytest.mark.parametrize("way", ["direct", "iterative", "lapack", "sketch"])
