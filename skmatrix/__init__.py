@@ -12,6 +12,7 @@ _SUBPACKAGES = (
     "distributed",
     "impute",
     "inspection",
+    "linear_model",
     "metrics",
     "random_projection",
     "utils",
