@@ -296,7 +296,11 @@ def _penalise(R, rhs, alpha):
     """Triangle of the rows together with those of the penalty, ``sqrt(alpha) I``."""
     d = R.shape[1]
     penalty = np.concatenate([np.sqrt(alpha) * np.eye(d), np.zeros((d, rhs.shape[1]))], axis=1)
-    joined = triangularise(np.concatenate([np.concatenate([R, rhs], axis=1), penalty]))
+    parts = [np.concatenate([R, rhs], axis=1), penalty]
+    if np.sqrt(alpha) > np.abs(R).max():
+        # Reflections are accurate in each row if the large ones come first.
+        parts.reverse()
+    joined = triangularise(np.concatenate(parts))
     return joined[:, :d], joined[:, d:]
 
 

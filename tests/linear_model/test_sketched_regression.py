@@ -92,7 +92,7 @@ def test_solution_is_that_of_linear_regression(way, fit_intercept, n_targets, we
 
 @every_way
 @pytest.mark.parametrize("fit_intercept", [True, False])
-@pytest.mark.parametrize("alpha", [1e-8, 3.0, 1e6])
+@pytest.mark.parametrize("alpha", [1e-8, 3.0, 1e6, 1e20])
 def test_solution_is_that_of_ridge(way, alpha, fit_intercept, data):
     X, Y, weight = data
     model = fitted(way, X, Y, weight, alpha=alpha, fit_intercept=fit_intercept)

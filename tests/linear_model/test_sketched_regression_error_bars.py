@@ -297,3 +297,17 @@ def test_same_seed_gives_the_same_bits_and_another_one_does_not(rows):
     first, second, other = (sketch(random_state=s).fit(X, Y).coef_ for s in (3, 3, 4))
     assert_array_equal(first, second)
     assert np.abs(first - other).max() > 1e-3
+
+
+def test_intervals_without_full_rank_hold_the_shortest_solution(rows):
+    X, Y, _ = rows
+    twice = np.column_stack([X, 2 * X[:, 0]])
+    exact, _ = solve(twice, Y)
+    hits = 0
+    for seed in range(60):
+        model = sketch(random_state=seed).fit(twice, Y)
+        low, high = model.coef_interval()
+        hits += np.mean((low <= exact) & (exact <= high))
+    assert model.rank_ == 5
+    assert_allclose(model.coef_[:, 5], 2 * model.coef_[:, 0], rtol=1e-10)
+    assert abs(hits / 60 - 0.95) < 0.05
