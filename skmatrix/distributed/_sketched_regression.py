@@ -5,6 +5,7 @@ the sketch hangs on the index of a row and not on its block.
 """
 
 import copy
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -69,7 +70,8 @@ class BlockRows:
 
     def triangle(self):
         """Triangle of all rows."""
-        return self._reduce(_merge_triangles, "triangle", ())
+        p = self.layout.n_parameters
+        return self._reduce(partial(_merge_triangles, n_parameters=p), "triangle", ())
 
     def _reduce(self, merge, method, arguments):
         """What a method of the rows gives for each block, merged."""
@@ -134,7 +136,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
         make_loop=make_loop,
         describe=origin.coefficients,
     )
-    estimator._publish(get_backend("auto", np.empty(0)), origin, found)
+    estimator._publish(get_backend("auto", np.empty(0)), origin, found, estimator.delta)
     estimator.n_samples_seen_ = int(X.shape[0])
     return estimator
 
@@ -144,7 +146,8 @@ def predict_row_blocks(estimator, X):
     X = _as_array(X, counted=False)
     validate_data(estimator, np.zeros((1, X.shape[1])), reset=False)
     trailing = estimator.coef_.shape[:-1]
-    return map_rows(X, _predict, trailing, estimator.coef_.dtype, state=_without_data(estimator))
+    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+    return map_rows(X, _predict, trailing, dtype, state=_without_data(estimator))
 
 
 def score_row_blocks(estimator, X, y, sample_weight=None):
@@ -317,6 +320,6 @@ def _add(left, right):
     return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
-def _merge_triangles(upper, lower):
+def _merge_triangles(upper, lower, n_parameters):
     """Triangle of two runs of rows."""
-    return triangularise(np.concatenate([upper, lower]))
+    return triangularise(np.concatenate([upper, lower]), n_parameters)

@@ -14,6 +14,7 @@ from ._sketched_regression_solvers import (
     descend,
     error_quantile,
     extreme_units,
+    refuse_overflow,
     solve_direct,
     solve_sketch,
     solve_triangle,
@@ -51,6 +52,33 @@ class Found:
     certificate: dict | None = None
     history: tuple = ()
     stream: Any = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Parameters of the estimator that the solution of a stream hangs on, as of its last batch.
+
+    Attributes
+    ----------
+    penalties : ndarray of shape (n_targets,)
+        Penalties.
+    delta, rank_tol, tol, max_iter, refine : float, int or None
+        The parameters of these names.
+    """
+
+    penalties: np.ndarray
+    delta: float
+    rank_tol: float | None
+    tol: float
+    max_iter: int
+    refine: int
+    certify: bool = False
+
+    @classmethod
+    def of(cls, estimator, penalties):
+        """Settings of an estimator as it is now."""
+        names = ("delta", "rank_tol", "tol", "max_iter", "refine")
+        return cls(penalties, **{name: getattr(estimator, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -233,17 +261,35 @@ def fit_rows(estimator, rows, penalties, plan, *, make_loop, describe):
     return _join([(chosen, fit.finish(n_iter, history)) for chosen, fit in fits], layout)
 
 
-def solve_stream(estimator, be, stream, penalties, layout):
-    """The same for what a stream has kept of its rows."""
+def solve_stream(settings, be, stream, layout):
+    """The same for what a stream has kept of its rows.
+
+    Parameters
+    ----------
+    settings : Settings
+        Parameters of the solvers.
+    be : Backend
+        The host.
+    stream : TriangleStream or SketchStream
+        The stream.
+    layout : Layout
+        Columns of the rows.
+
+    Returns
+    -------
+    found : Found
+        Solution and what belongs to it.
+    """
     current = stream.current(be)
+    refuse_overflow(current)
     exact = stream.exact
-    if exact:
-        current = triangularise(current)
+    if layout.intercept and not current[:, 0].any():
+        raise ValueError("All sample weights so far are zero: there is nothing to solve.")
     found = []
-    for penalty, chosen in _group(penalties):
+    for penalty, chosen in _group(settings.penalties):
         own = replace(layout, n_targets=len(chosen))
         columns = np.concatenate([np.arange(layout.n_parameters), layout.n_parameters + chosen])
-        rules = _rules(estimator, own, penalty)
+        rules = _rules(settings, own, penalty)
         solve = solve_triangle if exact else solve_sketch
         solution = solve(current[:, columns], own, rules)
         part = Found(solution, "stream" if exact else "sketch", None if exact else stream.matrix)
@@ -331,7 +377,9 @@ class _Fit:
         self.unit, self.target_unit = extreme_units(reduced, rows.layout, penalty)
         self.condition = None
         if self.unit is not None:
-            self.condition = column_condition(triangularise(reduced), rows.layout)
+            self.condition = column_condition(
+                triangularise(reduced, rows.layout.n_parameters), rows.layout
+            )
         if self.unit is not None or self.target_unit is not None:
             rows, reduced, rules = _rescaled(rows, reduced, rules, self.unit, self.target_unit)
         self.rows, self.reduced, self.rules = rows, reduced, rules

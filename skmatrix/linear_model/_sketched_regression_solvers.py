@@ -19,6 +19,10 @@ from ._sketched_regression_triangle import (
 _PLAIN_GRAM = 1e5
 # Reciprocal condition number of a whitened Gram matrix below which it is whitened once more.
 _POOR_GRAM = 1e-4
+# The same for a Gram matrix of the columns themselves.
+_POOR_PLAIN_GRAM = 1e-12
+# A fit by such a Gram matrix can be gone on from up to this condition number.
+_CONTINUED = 100.0
 _WHITENINGS = 3
 # Norms of columns outside of this range ask for other units: their products would overflow.
 _RANGE = (1e-100, 1e100)
@@ -122,7 +126,7 @@ def solve_sketch(sketched, layout, rules):
     ``sigma_j^2 = |S b - S A x'|^2 / (m - p) [(A^T S^T S A)^-1]_jj``. With a penalty, the sandwich
     estimator takes its place.
     """
-    R = triangularise(sketched)
+    R = triangularise(sketched, layout.n_parameters)
     factor = factorise(R, layout, rules.alpha, rules.rank_tol, rules.unit)
     W, p, m = factor.whitener, layout.n_parameters, sketched.shape[0]
     freedom = max(m - W.shape[1], 1)
@@ -169,14 +173,17 @@ def solve_direct(rows, sketched, rules, n_components):
     Where the columns are not far from independent, W is diagonal: half the work, one more step.
     """
     layout, alpha = rows.layout, rules.alpha
-    R = triangularise(sketched)
+    R = triangularise(sketched, layout.n_parameters)
     factor = factorise(R, layout, alpha, rules.rank_tol, rules.unit)
     if _has_lost_directions(rows, R, factor, rules):
         return solve_triangle(rows.triangle(), layout, rules)
     full = factor.whitener.shape[1] == layout.n_parameters
-    plain = full and factor.scaled_condition < _PLAIN_GRAM
+    plain = full and _plain_condition(R, factor, layout) < _PLAIN_GRAM
     W = np.diag(1 / factor.scale) if plain else factor.whitener
     gram, lower = _gram(rows, W, plain, alpha)
+    if plain and (lower is None or _reciprocal_condition(lower) < _POOR_PLAIN_GRAM):
+        plain, W = False, factor.whitener
+        gram, lower = _gram(rows, W, plain, alpha)
     spectrum = None
     if rules.measure and lower is not None:
         change = factor.whitener * factor.scale[:, None] if plain else np.eye(W.shape[1])
@@ -198,17 +205,29 @@ def solve_direct(rows, sketched, rules, n_components):
         x = x + W @ cho_solve((lower, True), W.T @ slope, check_finite=False)
     if norm is None:
         _, norm = penalised_gradient(rows, x, alpha)
+    continues = full and alpha == 0 and (not plain or factor.scaled_condition < _CONTINUED)
     return Solution(
         parameters=x,
         whitener=solve_triangular(lower, W.T, lower=True, check_finite=False).T,
         rank=factor.rank,
         condition=column_condition(R, layout),
         residual_norm=norm,
-        triangle=_triangle(lower, W, x, norm) if full and alpha == 0 else None,
+        triangle=_triangle(lower, W, x, norm) if continues else None,
         distortion=_distortion(spectrum, layout, n_components),
         spectrum=spectrum,
         n_iter=1 + steps,
     )
+
+
+def _plain_condition(R, factor, layout):
+    """Condition number of ``[1 | A]`` with columns of unit length, about.
+
+    The ones are not eliminated by a diagonal W: the level of a column counts.
+    """
+    if not layout.intercept:
+        return factor.scaled_condition
+    levels = R[0, layout.penalised] / factor.scale[1:]
+    return factor.scaled_condition * math.hypot(1.0, float(np.linalg.norm(levels)))
 
 
 def _has_lost_directions(rows, R, factor, rules):
@@ -231,9 +250,9 @@ def _gram(rows, W, plain, alpha):
     """Gram matrix of ``[T W | B]``, and the factor of its first block with the penalty."""
     (gram,) = rows.total("gram", None if plain else W)
     if plain:
-        scale = np.ones(gram.shape[0])
+        scale = np.ones(gram.shape[1])
         scale[: W.shape[1]] = np.diagonal(W)
-        gram = scale[:, None] * gram * scale
+        gram = scale[: W.shape[1], None] * gram * scale
     r, penalised = W.shape[1], W[rows.layout.penalised]
     try:
         lower = np.linalg.cholesky(gram[:r, :r] + alpha * (penalised.T @ penalised))
@@ -253,11 +272,8 @@ def _reciprocal_condition(lower):
 def _triangle(lower, W, x, norm):
     """Triangle of all rows: C^T W^-1, with the right-hand side that x solves."""
     left = solve_triangular(W, lower, trans="T", check_finite=False).T
-    corner = np.diag(norm)
-    below = np.zeros((corner.shape[0], left.shape[1]))
-    return np.concatenate(
-        [np.concatenate([left, left @ x], axis=1), np.concatenate([below, corner], axis=1)]
-    )
+    last = np.concatenate([np.zeros(left.shape[1]), norm])
+    return np.concatenate([np.concatenate([left, left @ x], axis=1), last[None, :]])
 
 
 def _distortion(spectrum, layout, n_components):
@@ -351,7 +367,7 @@ class Descent:
 
 def begin_descent(rows, sketched, rules):
     """A descent preconditioned by a sketch; None if the sketch has lost a direction."""
-    R = triangularise(sketched)
+    R = triangularise(sketched, rows.layout.n_parameters)
     factor = factorise(R, rows.layout, rules.alpha, rules.rank_tol, rules.unit)
     if _has_lost_directions(rows, R, factor, rules):
         return None
@@ -382,6 +398,10 @@ def descend(descents, loop, state):
         loop.update(share, objective=share, state=state, allow_stop=False)
         if all(descent.finished for descent in descents):
             loop.stop("the last stage has reached its goal")
+        last = loop.n_iter == loop.max_iter and all(d.n_later == 0 for d in descents)
+        if last and share <= loop.tol:
+            # A later stage asks for more than the tolerance does.
+            loop.stop("the tolerance is reached")
     return loop.n_iter, tuple(loop.history)
 
 
@@ -419,6 +439,14 @@ class _Stage:
         return self.size
 
 
+def refuse_overflow(sums):
+    """Refuse sums that are not finite."""
+    if not np.isfinite(sums).all():
+        raise ValueError(
+            "X or y has values so large that sums overflow. Divide them by a power of ten first."
+        )
+
+
 def extreme_units(sketched, layout, alpha):
     """Powers of two for features and targets whose squares would overflow or vanish.
 
@@ -428,11 +456,8 @@ def extreme_units(sketched, layout, alpha):
         None where no other unit is needed. Features have one for all, unless there is no penalty
         and no unit that suits them all.
     """
+    refuse_overflow(sketched)
     peak = np.abs(sketched).max(axis=0)
-    if not np.isfinite(peak).all():
-        raise ValueError(
-            "X or y has values so large that sums overflow. Divide them by a power of ten first."
-        )
     features = peak[layout.penalised]
     used = features[features > 0]
     targets = peak[layout.n_parameters :]
@@ -481,7 +506,8 @@ def certify(rows, solution, alpha, delta):
         slack = math.sqrt(layout.n_parameters / m) + math.sqrt(2 * math.log(1 / delta) / m)
         low, high = (1 + slack) ** -2, max(1 - slack, 0.0) ** -2 if slack < 1 else np.inf
     bound = size / math.sqrt(low)
-    optimum = norm**2 - bound**2
+    coef = solution.parameters[layout.penalised]
+    optimum = norm**2 + alpha * np.sum(coef**2, axis=0) - bound**2
     with np.errstate(divide="ignore"):
         suboptimality = np.where(optimum > 0, bound**2 / np.where(optimum > 0, optimum, 1), np.inf)
     return {

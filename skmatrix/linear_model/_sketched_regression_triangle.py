@@ -17,20 +17,36 @@ _SMALL = 256
 _POWER_STEPS = 20
 
 
-def triangularise(M):
-    """The R of the QR decomposition of rows.
+def triangularise(M, n_parameters):
+    """Triangle of rows ``[T | B]``: the R of T, what it makes of B, and what is left of B.
 
     Parameters
     ----------
-    M : ndarray of shape (n, p)
+    M : ndarray of shape (n, width)
         Rows.
+    n_parameters : int
+        Columns of T.
 
     Returns
     -------
-    R : ndarray of shape (min(n, p), p)
-        Upper triangular or trapezoidal.
+    triangle : ndarray of shape (min(n, n_parameters) + 1, width)
+        R and ``Q^T B``; in the last row the norms of the rest of each target, after zeros. Such a
+        row is as good as the rest itself for sums of squares by target, which is all that counts.
     """
-    return np.linalg.qr(M, mode="r")
+    k = min(M.shape[0], n_parameters)
+    triangle = np.zeros((k + 1, M.shape[1]))
+    if M.shape[0] > n_parameters and M.shape[1] <= 2 * n_parameters:
+        R = np.asarray(np.linalg.qr(M, mode="r"))
+        triangle[:k] = R[:k]
+        triangle[k, n_parameters:] = _column_norms(R[k:, n_parameters:])
+        return triangle
+    # Many targets, or few rows: reflections of all targets would cost their square.
+    T, B = M[:, :n_parameters], M[:, n_parameters:]
+    Q, triangle[:k, :n_parameters] = np.linalg.qr(T)
+    triangle[:k, n_parameters:] = Q.T @ B
+    if M.shape[0] > k:
+        triangle[k, n_parameters:] = _column_norms(B - Q @ triangle[:k, n_parameters:])
+    return triangle
 
 
 @dataclass(frozen=True)
@@ -100,7 +116,7 @@ def factorise(R, layout, alpha, rank_tol, unit=None):
 
     Parameters
     ----------
-    R : ndarray of shape (k, width)
+    R : ndarray of shape (k + 1, width)
         Triangle of rows ``[1 | A | B]``.
     layout : Layout
         Its columns.
@@ -117,7 +133,7 @@ def factorise(R, layout, alpha, rank_tol, unit=None):
         The solution and the whitener.
     """
     lead, p = int(layout.intercept), layout.n_parameters
-    body, rhs = R[lead:, lead:p], R[lead:, p:]
+    body, rhs = R[lead:-1, lead:p], R[lead:-1, p:]
     wide = body.shape[0] < layout.n_features
     if not wide:
         if alpha > 0:
@@ -193,7 +209,7 @@ def condition_number(R):
 def column_condition(R, layout):
     """Condition number of A without its means, from the triangle of its rows."""
     lead = int(layout.intercept)
-    return condition_number(R[lead:, lead : layout.n_parameters][: layout.n_features])
+    return condition_number(R[lead:-1, lead : layout.n_parameters])
 
 
 def residual_norms(R, layout, parameters):
@@ -202,34 +218,53 @@ def residual_norms(R, layout, parameters):
     return _column_norms(misfit)
 
 
-def update_triangle(R, M):
+def update_triangle(triangle, M, n_parameters):
     """Triangle of rows that have one, together with further rows.
 
     The further rows are whitened by the triangle. As long as they look like those before, the
     Cholesky factor of their Gram matrix is an orthogonal update in all but name, with an error
     of a few ulps, at a third of the time of Householder's: rows of another kind go that way.
 
+    With ``Y = R^-T T^T``, ``1 + Y Y^T = C C^T`` and the innovations ``e = B - Y^T c`` of the
+    targets, R becomes ``C^T R``, c becomes ``C^T c + C^-1 Y e``, and the squares of what is
+    left grow by ``|e|^2 - |C^-1 Y e|^2``.
+
     Parameters
     ----------
-    R : ndarray of shape (k, p)
+    triangle : ndarray of shape (k + 1, width)
         Triangle so far.
-    M : ndarray of shape (n, p)
+    M : ndarray of shape (n, width)
         Further rows.
+    n_parameters : int
+        Columns before the targets.
 
     Returns
     -------
-    R : ndarray of shape (min(k + n, p), p)
+    triangle : ndarray of shape (min(k + n, n_parameters) + 1, width)
         Triangle of all.
     """
-    if R.shape[0] == R.shape[1] and np.diagonal(R).all():
+    p = n_parameters
+    R, c, left = triangle[:-1, :p], triangle[:-1, p:], triangle[-1, p:]
+    if R.shape[0] == p and np.diagonal(R).all():
         with np.errstate(over="ignore", invalid="ignore"):
-            whitened = solve_triangular(R, M.T, trans="T", check_finite=False)
-            gram = whitened @ whitened.T
+            Y = solve_triangular(R, M[:, :p].T, trans="T", check_finite=False)
+            gram = Y @ Y.T
         # Not true for NaN either.
-        if np.diagonal(gram).max() < _ALIKE:
+        if np.diagonal(gram).max(initial=0.0) < _ALIKE:
             gram[np.diag_indices_from(gram)] += 1
-            return np.linalg.cholesky(gram).T @ R
-    return triangularise(np.concatenate([R, M]))
+            C = np.linalg.cholesky(gram)
+            innovation = M[:, p:] - Y.T @ c
+            gain = solve_triangular(C, Y @ innovation, lower=True, check_finite=False)
+            updated = np.zeros((p + 1, M.shape[1]))
+            updated[:p, :p] = C.T @ R
+            updated[:p, p:] = C.T @ c + gain
+            size = _column_norms(innovation)
+            scale = np.maximum(np.maximum(size, left), np.finfo(np.float64).tiny)
+            squares = (left / scale) ** 2 + (size / scale) ** 2
+            squares -= (_column_norms(gain) / scale) ** 2
+            updated[p, p:] = scale * np.sqrt(np.maximum(squares, 0))
+            return updated
+    return triangularise(np.concatenate([triangle, M]), p)
 
 
 # Largest squared norm of a whitened column for which a Gram matrix loses no digits that matter.
@@ -300,7 +335,7 @@ def _penalise(R, rhs, alpha):
     if np.sqrt(alpha) > np.abs(R).max():
         # Reflections are accurate in each row if the large ones come first.
         parts.reverse()
-    joined = triangularise(np.concatenate(parts))
+    joined = triangularise(np.concatenate(parts), d)[:-1]
     return joined[:, :d], joined[:, d:]
 
 

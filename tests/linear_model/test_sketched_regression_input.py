@@ -209,7 +209,7 @@ def test_sparse_rows_too_few_for_a_sketch_and_too_many_to_be_dense_are_refused()
     S = sp.csr_array((10_000, 15_000))
     message = (
         r"X is sparse with shape \(10000, 15000\): too few rows for a sketch of 120008, too many"
-        r" to be made dense. Use sklearn"
+        r" to be made dense. Lower sketch_size"
     )
     assert_refused(SketchedRegression(), message, S, np.zeros(10_000))
     assert_refused(SketchedRegression(solver="lapack"), message, S, np.zeros(10_000))
