@@ -68,15 +68,16 @@ _ = axes[0].set_ylabel(r"error, in units of $|r| \, |X^+| / \sqrt{d}$")
 # :math:`\epsilon` of the units above, with :math:`\epsilon` about :math:`\sqrt{d / m}` up to
 # logarithms. This is :math:`\sqrt d` below what follows from the error of the predictions alone. It
 # is the dotted line. The dashed line is ``linf_error_bound_``, which a sketch works out by itself.
-# The dense sketches stay below both. Of the sparse ones many are above the guarantee at every size,
-# and some are above what they bound themselves; a median that falls quickly hides it.
+# The dense sketches keep to the guarantee, and to their own bound but for one draw in a hundred,
+# which is what it promises. Of the sparse ones many are above the guarantee at every size, and one
+# in ten of the larger ones is above its own bound; a median that falls quickly hides it.
 
 from skmatrix.inspection import SketchedRegressionDisplay
 
 sizes = [40, 80, 160, 320, 640, 1280]
 fig, axes = plt.subplots(1, 2, figsize=(11, 4.4), sharey=True, layout="constrained")
 for ax, sketch, title in [
-    (axes[0], "srht", "Dense sketch: below the bounds at every size"),
+    (axes[0], "srht", "Dense sketch: below the guarantee at every size"),
     (axes[1], "countsketch", "Sparse sketch: often above the guarantee"),
 ]:
     SketchedRegressionDisplay.from_sketch_sizes(
