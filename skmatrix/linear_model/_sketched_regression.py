@@ -83,8 +83,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         "auto" takes "lapack" for up to 4,096 rows, or fewer than twice what a sketch would have,
         "iterative" for sparse X or more than 2,000 features, else "direct". For so few rows
         "direct" and "iterative" become "lapack", too; `solver_` tells which one ran.
-    sketch : {"auto", "srht", "gaussian", "sparse_sign", "countsketch", "uniform"}, \
-            default="auto"
+    sketch : {"auto", "srht", "gaussian", "sparse_sign", "countsketch", "uniform"}, default="auto"
         Kind of the sketching matrix. "auto" is "srht" for ``solver="sketch"`` with dense X,
         whose guarantee needs a dense matrix, and "sparse_sign" elsewhere.
     sketch_size : int, float, "auto" or tuple ("suboptimality", float), default="auto"
@@ -135,7 +134,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         Numerical rank of X without its column means, or of the penalised system. Below the
         number of features, `coef_` is the shortest of all solutions.
     condition_ : float
-        Condition number of X without its column means, infinite for dependent columns; an
+        Condition number of X without its column means, 1e15 or more for dependent columns; an
         estimate if a sketch was used.
     solver_ : str
         The solver that ran; "stream" after `partial_fit` with an exact solver.
