@@ -76,7 +76,7 @@ def _sketch_cases():
         return KernelCase(arrays, scalars, rtol_float32=1e-6, upcasts=True)
 
     def sparse(n_rows, k, density):
-        X = sp.random_array((n_rows, k), density=density, format="csr", rng=rng)
+        X = sp.random_array((n_rows, k), density=density, format="csr", random_state=rng)
         return X.data, X.indices, X.indptr, rng.uniform(0.5, 2, n_rows)
 
     shapes = [(1, 3), (2, 1), (8, 5), (64, 37), (512, 33), (4096, 1)]
@@ -122,7 +122,7 @@ def _sparse_regression_cases():
     rng = np.random.default_rng(0)
 
     def case(n_rows, n_features, k, density):
-        X = sp.random_array((n_rows, n_features), density=density, format="csr", rng=rng)
+        X = sp.random_array((n_rows, n_features), density=density, format="csr", random_state=rng)
         weight, base = rng.uniform(0, 2, n_rows), rng.standard_normal((n_rows, k))
         coef = rng.standard_normal((n_features, k))
         return KernelCase(

@@ -154,7 +154,7 @@ def test_one_target_in_memory_beside_lazy_rows(data):
 @pytest.mark.usefixtures("local_scheduler")
 def test_sparse_blocks_equal_local_fit(parameters, data):
     _, Y, weight = data
-    S = sp.random_array((N, 30), density=0.1, format="csr", rng=np.random.default_rng(0))
+    S = sp.random_array((N, 30), density=0.1, format="csr", random_state=np.random.default_rng(0))
     local = regression(**parameters).fit(S, Y, weight)
     ours = regression(**parameters).fit(sparse_blocks(S), Y, weight)
     assert_same_fit(ours, local)
@@ -289,7 +289,7 @@ def test_cluster_equals_local_fit(parameters, data, cluster):
 
 def test_cluster_equals_local_fit_on_sparse_blocks(data, cluster):
     _, Y, weight = data
-    S = sp.random_array((N, 30), density=0.1, format="csr", rng=np.random.default_rng(0))
+    S = sp.random_array((N, 30), density=0.1, format="csr", random_state=np.random.default_rng(0))
     local = regression().fit(S, Y, weight)
     assert local.solver_ == "iterative"
     rows = sparse_blocks(S, 3000).persist()

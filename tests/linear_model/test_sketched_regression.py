@@ -127,7 +127,7 @@ def test_penalty_of_one_entry_is_that_number(way, data):
 @pytest.mark.parametrize("form", [sp.csr_array, sp.csc_matrix, sp.coo_array])
 def test_sparse_rows_give_the_dense_answer(way, form, alpha):
     rng = np.random.default_rng(0)
-    S = sp.random_array((2500, 12), density=0.3, rng=rng, format="csr")
+    S = sp.random_array((2500, 12), density=0.3, random_state=rng, format="csr")
     S = (S * np.geomspace(1, 100, 12)).tocsr()
     y, weight = S @ rng.standard_normal(12) + rng.standard_normal(2500) + 3, rng.uniform(0, 2, 2500)
     if way == "stream" and form is not sp.csr_array:

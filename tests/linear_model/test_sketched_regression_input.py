@@ -45,7 +45,9 @@ def with_entry(a, value):
 def bad_data(X, y):
     """Name -> X, y, weight and the message."""
     ones = np.ones(3000)
-    wide = sp.random_array((3000, 600), density=0.01, format="csr", rng=np.random.default_rng(0))
+    wide = sp.random_array(
+        (3000, 600), density=0.01, format="csr", random_state=np.random.default_rng(0)
+    )
     return {
         "nan": (with_entry(X, np.nan), y, None, "Input X contains NaN"),
         "inf": (with_entry(X, np.inf), y, None, "Input X contains infinity"),
@@ -181,7 +183,7 @@ def test_sketch_that_would_save_nothing_is_an_exact_answer_and_says_so(data):
 
 def test_hadamard_transform_of_many_sparse_columns_is_refused():
     rng = np.random.default_rng(0)
-    S = sp.random_array((3000, 513), density=0.01, format="csr", rng=rng)
+    S = sp.random_array((3000, 513), density=0.01, format="csr", random_state=rng)
     y = rng.standard_normal(3000)
     message = r'sketch="srht" makes rows dense, and X is sparse with 513 features, more than 512'
     model = SketchedRegression(solver="sketch", sketch="srht", sketch_size=600)
@@ -217,7 +219,7 @@ def test_sparse_rows_too_few_for_a_sketch_and_too_many_to_be_dense_are_refused()
 
 def test_few_sparse_rows_may_have_any_number_of_features():
     rng = np.random.default_rng(0)
-    S = sp.random_array((5, LARGEST + 1), density=1e-3, format="csr", rng=rng)
+    S = sp.random_array((5, LARGEST + 1), density=1e-3, format="csr", random_state=rng)
     y = rng.standard_normal(5)
     model = SketchedRegression().fit(S, y)
     assert model.rank_ == 4

@@ -88,7 +88,7 @@ def test_triangle_of_batches_is_the_same_for_all_cuts(cuts, data):
 @pytest.mark.parametrize("solver", ["auto", "sketch"])
 def test_sparse_batches(solver, form, data):
     _, Y, weight = data
-    S = form(sp.random_array((20_000, 8), density=0.2, rng=np.random.default_rng(0)))
+    S = form(sp.random_array((20_000, 8), density=0.2, random_state=np.random.default_rng(0)))
     model = SketchedRegression(solver=solver, sketch="sparse_sign", random_state=0)
     whole = clone(model).fit(S, Y, weight)
     parts = streamed(clone(model), [64, 3000, 15_000], S, Y, weight)

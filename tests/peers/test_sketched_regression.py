@@ -35,7 +35,7 @@ def test_no_further_from_a_solution_than_lapack(way, driver, condition):
 @pytest.mark.parametrize("damp", [0.0, 3.0])
 def test_sparse_rows_are_solved_as_by_lsqr(way, damp):
     rng = np.random.default_rng(0)
-    S = sp.random_array((5000, 40), density=0.1, format="csr", rng=rng) @ sp.diags_array(
+    S = sp.random_array((5000, 40), density=0.1, format="csr", random_state=rng) @ sp.diags_array(
         np.geomspace(1, 100, 40)
     )
     y = S @ rng.standard_normal(40) + rng.standard_normal(5000)
