@@ -14,7 +14,12 @@ from skmatrix.linear_model import SketchedRegression
 da = pytest.importorskip("dask.array")
 dask = pytest.importorskip("dask")
 
-pytestmark = [pytest.mark.dask, pytest.mark.xdist_group("dask")]
+pytestmark = [
+    pytest.mark.dask,
+    pytest.mark.xdist_group("dask"),
+    # Old versions warn of a scheduler that was chosen on purpose while a cluster is there.
+    pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler"),
+]
 
 N, D = 9000, 6
 
