@@ -10,7 +10,15 @@ from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-PUBLIC = ["datasets", "impute", "inspection", "metrics", "random_projection", "utils"]
+PUBLIC = [
+    "datasets",
+    "impute",
+    "inspection",
+    "linear_model",
+    "metrics",
+    "random_projection",
+    "utils",
+]
 LAZY = {"cupy", "dask", "distributed", "matplotlib", "numba", "pyriemann", "skorch", "torch"}
 
 

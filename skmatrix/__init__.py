@@ -12,6 +12,7 @@ _SUBPACKAGES = (
     "distributed",
     "impute",
     "inspection",
+    "linear_model",
     "metrics",
     "neighbors",
     "random_projection",

@@ -18,6 +18,7 @@ INSTANCES: dict[str, list[dict]] = {
         {"n_components": 3, "sketch": sketch}
         for sketch in ("srht", "gaussian", "sparse_sign", "uniform")
     ],
+    "SketchedRegression": [{}, {"solver": "lapack", "alpha": 1e-3}],
 }
 
 

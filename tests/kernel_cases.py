@@ -13,7 +13,13 @@ from tests.checks import KernelCase
 
 def all_cases():
     """Path of each kernel -> its cases."""
-    return {**_toy_cases(), **_impute_cases(), **_sketch_cases(), **_density_cases()}
+    return {
+        **_toy_cases(),
+        **_impute_cases(),
+        **_sketch_cases(),
+        **_sparse_regression_cases(),
+        **_density_cases(),
+    }
 
 
 def _toy_cases():
@@ -78,7 +84,7 @@ def _sketch_cases():
         return KernelCase(arrays, scalars, rtol_float32=1e-6, upcasts=True)
 
     def sparse(n_rows, k, density):
-        X = sp.random_array((n_rows, k), density=density, format="csr", rng=rng)
+        X = sp.random_array((n_rows, k), density=density, format="csr", random_state=rng)
         return X.data, X.indices, X.indptr, rng.uniform(0.5, 2, n_rows)
 
     shapes = [(1, 3), (2, 1), (8, 5), (64, 37), (512, 33), (4096, 1)]
@@ -169,4 +175,24 @@ def _density_cases():
         f"{home}:nearest_squares": nearest,
         f"{home}:halving_sums": halvings,
         f"{home}:coordinate_moments": moments,
+    }
+
+
+def _sparse_regression_cases():
+    """Cases of the gradient of sparse rows: one target and several, no entries, no rows."""
+    rng = np.random.default_rng(0)
+
+    def case(n_rows, n_features, k, density):
+        X = sp.random_array((n_rows, n_features), density=density, format="csr", random_state=rng)
+        weight, base = rng.uniform(0, 2, n_rows), rng.standard_normal((n_rows, k))
+        coef = rng.standard_normal((n_features, k))
+        return KernelCase(
+            (X.data, X.indices, X.indptr, weight, base, coef), rtol_float32=1e-6, upcasts=True
+        )
+
+    shapes = [(30, 5, 1, 0.4), (30, 5, 3, 0.4), (3000, 700, 2, 0.01), (4, 3, 1, 0), (0, 3, 2, 0)]
+    return {
+        "skmatrix.linear_model._sketched_regression_kernels:csr_gradient": [
+            case(*shape) for shape in shapes
+        ]
     }

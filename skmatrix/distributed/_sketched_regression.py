@@ -5,6 +5,7 @@ the sketch hangs on the index of a row and not on its block.
 """
 
 import copy
+from functools import partial
 
 import numpy as np
 import scipy.sparse as sp
@@ -69,7 +70,8 @@ class BlockRows:
 
     def triangle(self):
         """Triangle of all rows."""
-        return self._reduce(_merge_triangles, "triangle", ())
+        p = self.layout.n_parameters
+        return self._reduce(partial(_merge_triangles, n_parameters=p), "triangle", ())
 
     def _reduce(self, merge, method, arguments):
         """What a method of the rows gives for each block, merged."""
@@ -105,14 +107,17 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     X = _as_array(X)
     head = _head(X)
     validate_data(estimator, head, np.zeros(head.shape[0]), accept_sparse="csr")
-    y = _as_target(y)
+    y, sample_weight = _as_target(y), _as_weight(sample_weight)
     layout = Layout(bool(estimator.fit_intercept), X.shape[1], 1 if y.ndim == 1 else y.shape[1])
     penalties = check_penalties(estimator.alpha, layout.n_targets)
     sparse = sp.issparse(head)
     plan = make_plan(estimator, X.shape[0], layout, sparse=sparse, seed=estimator._draw_seed())
     X = _aligned(X, plan[1])
     blocks, starts = as_row_blocks(X, y, sample_weight)
-    attributes = _shifts(head, y, layout, sparse) | {"be": estimator.backend, "layout": layout}
+    attributes = _shifts(head, y, sample_weight, layout, sparse) | {
+        "be": estimator.backend,
+        "layout": layout,
+    }
     rows = BlockRows(blocks, starts, attributes, X.shape[0])
     first = DenseRows(
         None, None, None, None, layout, 0, attributes["shift"], attributes["target_shift"]
@@ -131,24 +136,25 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
         make_loop=make_loop,
         describe=origin.coefficients,
     )
-    estimator._publish(get_backend("auto", np.empty(0)), origin, found)
+    estimator._publish(get_backend("auto", np.empty(0)), origin, found, estimator.delta)
     estimator.n_samples_seen_ = int(X.shape[0])
     return estimator
 
 
 def predict_row_blocks(estimator, X):
     """Lazy result of ``estimator.predict`` on each block of rows."""
-    X = _as_array(X)
+    X = _as_array(X, counted=False)
     validate_data(estimator, np.zeros((1, X.shape[1])), reset=False)
     trailing = estimator.coef_.shape[:-1]
-    return map_rows(X, _predict, trailing, estimator.coef_.dtype, state=_without_data(estimator))
+    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+    return map_rows(X, _predict, trailing, dtype, state=_without_data(estimator))
 
 
 def score_row_blocks(estimator, X, y, sample_weight=None):
     """Coefficient of determination of the predictions, from sums over the blocks."""
     X, y = _as_array(X), _as_target(y)
     blocks, starts = as_row_blocks(X, y, sample_weight)
-    level = np.asarray(y[:1], dtype=np.float64)
+    level = np.asarray(y[:1], dtype=np.float64).ravel()
     state = (_without_data(estimator), level)
     weight, linear, square, residual = map_reduce(blocks, starts, _moments, _add, state)
     total = square - linear**2 / weight
@@ -198,14 +204,20 @@ def _make_rows(X, Y, weight, start, attributes):
     )
 
 
-def _shifts(head, y, layout, sparse):
+def _shifts(head, y, sample_weight, layout, sparse):
     """Levels of features and targets by the first rows, None without an intercept."""
     if not layout.intercept:
         return {"shift": None, "target_shift": None}
     targets = np.asarray(y[:_HEAD], dtype=np.float64).reshape(-1, layout.n_targets)
+    counted = np.ones(len(targets), dtype=bool)
+    if sample_weight is not None:
+        counted = np.asarray(sample_weight[:_HEAD]) > 0
+    if not counted.any():
+        # What stands in rows without a weight must not matter.
+        targets, head, counted = np.zeros_like(targets), np.zeros(head.shape), ~counted
     return {
-        "shift": None if sparse else np.median(head.astype(np.float64), axis=0),
-        "target_shift": np.median(targets, axis=0),
+        "shift": None if sparse else np.median(head[counted].astype(np.float64), axis=0),
+        "target_shift": np.median(targets[counted], axis=0),
     }
 
 
@@ -219,11 +231,14 @@ def _aligned(X, matrix):
     return X.rechunk({0: tuple(np.diff(ends, prepend=0).tolist())})
 
 
-def _as_array(X):
-    """A two-dimensional dask array of known length out of a dask array or data frame."""
+def _as_array(X, counted=True):
+    """A two-dimensional dask array out of a dask array or data frame.
+
+    If `counted`, the lengths of its blocks are known, and none is empty.
+    """
     import dask.array as da
 
-    array = X.to_dask_array(lengths=True) if hasattr(X, "to_dask_array") else X
+    array = X.to_dask_array(lengths=counted or None) if hasattr(X, "to_dask_array") else X
     if not isinstance(array, da.Array):
         raise TypeError(
             f"X must be a dask array or data frame. Got a dask {type(X).__name__}: convert it"
@@ -231,17 +246,38 @@ def _as_array(X):
         )
     if array.ndim != 2:
         raise ValueError(f"X must have two dimensions. Got shape {array.shape}.")
+    if not counted:
+        return array
+    array = _counted(array)
+    lengths = tuple(n for n in array.chunks[0] if n)
+    return array.rechunk({0: lengths}) if 0 < len(lengths) < len(array.chunks[0]) else array
+
+
+def _as_target(y):
+    """A column of known length, in memory if it was."""
+    if not is_dask(y):
+        return np.asarray(y)
+    return _counted(y.to_dask_array(lengths=True) if hasattr(y, "to_dask_array") else y)
+
+
+def _as_weight(sample_weight):
+    """Weights of one dimension that are not all zero; their signs are left to the blocks."""
+    if sample_weight is None:
+        return None
+    weight = _as_target(sample_weight)
+    if weight.ndim != 1:
+        raise ValueError(f"sample_weight must have one dimension. Got shape {weight.shape}.")
+    if not bool(weight.any()):
+        raise ValueError("Sample weights must contain at least one non-zero number.")
+    return weight
+
+
+def _counted(array):
+    """An array whose number of rows is known; counting computes it, so it is kept."""
     if np.isnan(array.shape[0]):
         array = array.persist()
         array.compute_chunk_sizes()
     return array
-
-
-def _as_target(y):
-    """A target whose number of dimensions is known."""
-    if is_dask(y):
-        return y.to_dask_array(lengths=True) if hasattr(y, "to_dask_array") else y
-    return np.asarray(y)
 
 
 def _head(X):
@@ -260,21 +296,22 @@ def _without_data(estimator):
 
 def _predict(X, state):
     """Predictions for a block of rows."""
+    if X.shape[0] == 0:
+        return np.empty((0, *state.coef_.shape[:-1]), dtype=state.coef_.dtype)
     return state.predict(X)
 
 
 def _moments(X, Y, weight, start, state):
     """Sums that the coefficient of determination is made of, for a block of rows."""
     estimator, level = state
-    weight = np.ones(X.shape[0]) if weight is None else np.asarray(weight)
-    shape = (-1,) if Y.ndim == 1 else (-1, 1)
-    residual, centred = Y - estimator.predict(X), Y - level
-    weights = weight.reshape(shape)
+    weight = np.ones((X.shape[0], 1)) if weight is None else np.asarray(weight)[:, None]
+    Y, predicted = (a.reshape(X.shape[0], -1) for a in (Y, estimator.predict(X)))
+    residual, centred = Y - predicted, Y - level
     return (
         weight.sum(),
-        np.sum(weights * centred, axis=0),
-        np.sum(weights * centred**2, axis=0),
-        np.sum(weights * residual**2, axis=0),
+        np.sum(weight * centred, axis=0),
+        np.sum(weight * centred**2, axis=0),
+        np.sum(weight * residual**2, axis=0),
     )
 
 
@@ -283,6 +320,6 @@ def _add(left, right):
     return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
-def _merge_triangles(upper, lower):
+def _merge_triangles(upper, lower, n_parameters):
     """Triangle of two runs of rows."""
-    return triangularise(np.concatenate([upper, lower]))
+    return triangularise(np.concatenate([upper, lower]), n_parameters)

@@ -30,6 +30,7 @@ from ._matrix_completion_spectrum import (
     rank_by_validation,
     residual_matrix,
     spectral_norm,
+    spectral_norm_outside,
     spectral_start,
     start_without_factors,
 )
@@ -515,4 +516,11 @@ def certificate(problem, U, V, values, ridge, rng):
     gap, norm = duality_gap(problem, U, V, values, ridge, rng)
     # Factors that have vanished are spare ones: the residual is large for another reason.
     full = values.size > 0 and bool(np.all(values > 1e-3 * values.max(initial=0.0)))
-    return gap, full and norm > ridge * (1 + 1e-3)
+    if not full or norm <= ridge * (1 + 1e-3):
+        return gap, False
+    # At the best factors of this rank the residual is `ridge` times their directions and a part
+    # orthogonal to them. Only that part calls for more of them: along the factors, the residual
+    # also exceeds the ridge wherever an iteration stops short of its limit.
+    left, right = (to_numpy(factors)[:, : problem.n_components] for factors in (U, V))
+    weighted, _ = residual_matrix(problem, U, V)
+    return gap, spectral_norm_outside(weighted, left, right, rng) > ridge * (1 + 1e-3)

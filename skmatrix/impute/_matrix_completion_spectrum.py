@@ -118,6 +118,32 @@ def spectral_norm(matrix, rng, tol=1e-8):
     return float(leading_singular_triplets(matrix, 1, rng, tol)[1][0])
 
 
+def spectral_norm_outside(matrix, left, right, rng, tol=1e-4):
+    """||(I - P) A (I - Q)||_2 of a sparse A that is not zero; P, Q project onto columns given."""
+    (left, _), (right, _) = np.linalg.qr(left), np.linalg.qr(right)
+
+    def outside(basis, x):
+        return x - basis @ (basis.T @ x)
+
+    matrix = _with_data(matrix, matrix.data.astype(np.float64, copy=False))
+    if matrix.shape[0] * matrix.shape[1] <= _DENSE or min(matrix.shape) == 1:
+        return float(np.linalg.norm(outside(right, outside(left, matrix.toarray()).T), 2))
+    size = float(np.abs(matrix.data).max())
+    inner = _scaled(matrix, size)
+    operator = LinearOperator(
+        matrix.shape,
+        matvec=lambda x: outside(left, inner.matvec(outside(right, x))),
+        rmatvec=lambda x: outside(right, inner.rmatvec(outside(left, x))),
+        dtype=np.float64,
+    )
+    start = rng.standard_normal(min(matrix.shape))
+    try:
+        s = svds(operator, k=1, tol=tol, v0=start, return_singular_vectors=False)
+    except ArpackError as error:
+        raise _no_spectrum(error) from error
+    return size * float(s[0])
+
+
 def spectral_start(residual, n_components, rng):
     """The paper's start: factors of P_Omega(residual) / p, with rows that stick out cut down.
 

@@ -16,7 +16,7 @@ _SHOWN = 20
 # Points of a curve of sorted rows, however many rows there are.
 _POINTS = 2000
 # Height of a coefficient in inches, and that of the rest of the figure.
-_LINE, _MARGIN = 0.24, 1.5
+_LINE, _MARGIN = 0.24, 1.9
 
 
 class SketchedRegressionDisplay:
@@ -289,20 +289,20 @@ class SketchedRegressionDisplay:
         if interval is not None:
             label = f"{100 * self.data['level']:g} % interval"
             self.lines_.append(ax.hlines(places, *interval, color="C0", lw=2, label=label))
-        style = {"color": "C0", "marker": "o", "ls": "", "label": "Coefficient"}
+        style = {"color": "C0", "marker": "o", "ms": 5, "ls": "", "label": "Coefficient"}
         self.lines_ += ax.plot(coef, places, **{**style, **keywords})
         if reference is not None:
             label = "Reference"
             if interval is not None:
                 inside = np.sum((interval[0] <= reference) & (reference <= interval[1]))
                 label = f"Reference, {inside} of {coef.size} inside"
-            mark = {"color": "black", "marker": "|", "ms": 11, "mew": 2, "ls": "", "label": label}
+            mark = {"color": "C1", "marker": "|", "ms": 11, "mew": 2, "ls": "", "label": label}
             self.lines_ += ax.plot(reference, places, **{**mark, **reference_keywords})
         ax.set_yticks(places, self.data["names"])
         ax.set_ylim(coef.size - 0.4, -0.6)
         ax.set_xlabel("Coefficient times scale" if self.data["scaled"] else "Coefficient")
         # Below the label of the axis: inside there is no place that is free for sure.
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4, ncols=3)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4)
 
     def _plot_spectrum(self, ax, keywords, reference_keywords):
         """Histogram of the singular values, the band and the density that theory expects."""

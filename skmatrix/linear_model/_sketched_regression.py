@@ -18,7 +18,7 @@ from .._threads import fit_threads
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from ..random_projection._sketch import KINDS
-from ._sketched_regression_fit import Origin, fit_rows, solve_stream
+from ._sketched_regression_fit import Origin, Settings, fit_rows, solve_stream
 from ._sketched_regression_rows import LocalRows
 from ._sketched_regression_setup import (
     check_penalties,
@@ -30,6 +30,9 @@ from ._sketched_regression_setup import (
 )
 from ._sketched_regression_solvers import error_quantile
 from ._sketched_regression_stream import SketchStream, TriangleStream
+
+# Rows whose leverage is found together.
+_LEVERAGE_ROWS = 8192
 
 # Fitted attributes that a stream of batches finds when they are first asked for.
 LAZY = (
@@ -50,7 +53,7 @@ LAZY = (
     "_kept",
 )
 # Private attributes of a fit.
-PRIVATE = ("_kept", "_stream", "_origin")
+PRIVATE = ("_kept", "_stream", "_origin", "_settings")
 
 
 class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseEstimator):
@@ -76,21 +79,24 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
     solver : {"auto", "direct", "iterative", "sketch", "lapack"}, default="auto"
         "direct" is the sketch-preconditioned Gram matrix with refinement, "iterative" are
         sketch-preconditioned conjugate gradients, for sparse or wide X, "sketch" solves the
-        sketched problem and nothing else, "lapack" is Householder's QR. "auto" takes "lapack" for
-        few rows, "iterative" for sparse X or more than 2,000 features, else "direct".
-    sketch : {"auto", "srht", "gaussian", "sparse_sign", "countsketch", "uniform"}, \
-            default="auto"
+        sketched problem and nothing else, "lapack" is an orthogonal triangularisation of all rows.
+        "auto" takes "lapack" for up to 4,096 rows, or fewer than twice what a sketch would have,
+        "iterative" for sparse X or more than 2,000 features, else "direct". For so few rows
+        "direct" and "iterative" become "lapack", too; `solver_` tells which one ran.
+    sketch : {"auto", "srht", "gaussian", "sparse_sign", "countsketch", "uniform"}, default="auto"
         Kind of the sketching matrix. "auto" is "srht" for ``solver="sketch"`` with dense X,
         whose guarantee needs a dense matrix, and "sparse_sign" elsewhere.
     sketch_size : int, float, "auto" or tuple ("suboptimality", float), default="auto"
-        Rows of the sketch: a number, a multiple of the number of features, or what the mean
-        excess of the residual sum of squares may be, as in ``("suboptimality", 0.01)``. "auto"
+        Rows of the sketch. An int is their number, a float their number per feature (2 and 2.0
+        are not the same), a tuple such as ``("suboptimality", 0.01)`` says what the mean
+        excess of the residual sum of squares may be. "auto"
         follows `eps` and `delta` for ``solver="sketch"``, and is 4 (8 for sparse X) times
         the number of features elsewhere.
     eps, delta : float, default=0.5, 0.01
         Accuracy and failure probability that "auto" aims at: coefficients that are off by
         at most ``eps / sqrt(n_features)`` times the residual norm over the smallest singular
-        value, with probability ``1 - delta``. Half of `eps` is four times the rows.
+        value, with probability ``1 - delta``. Half of `eps` is four times the rows. They matter to
+        ``solver="sketch"`` alone.
     alpha : float or array-like of shape (n_targets,), default=0.0
         Ridge penalty of the squared coefficients, as in :class:`~sklearn.linear_model.Ridge`.
     fit_intercept : bool, default=True
@@ -108,10 +114,11 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         Whether to measure the result in one more pass over the data, for `certificate`.
     rank_tol : float or None, default=None
         Singular values below this share of the largest count as zero, once the columns have unit
-        length. None is ``10 * n_features`` times the rounding unit.
+        length. None is ``10 * n_features`` times the rounding unit. A value next to the cut can
+        fall on either side of it, as the sketch has it.
     n_jobs : int or None, default=None
         Threads; None means 1, unless in a joblib context, and -1 all cores. The result does
-        not depend on it.
+        not depend on it. BLAS runs on one thread during a fit.
     random_state : int, RandomState instance or None, default=None
         Seed of the sketch. Pass an int for the same result in every call.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
@@ -127,7 +134,8 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         Numerical rank of X without its column means, or of the penalised system. Below the
         number of features, `coef_` is the shortest of all solutions.
     condition_ : float
-        Condition number of X without its column means; an estimate if a sketch was used.
+        Condition number of X without its column means, 1e15 or more for dependent columns; an
+        estimate if a sketch was used.
     solver_ : str
         The solver that ran; "stream" after `partial_fit` with an exact solver.
     sketch_ : str or None
@@ -185,7 +193,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
 
     (4) "iterative": conjugate gradients on (3) without G, log(1/tol) / log(sqrt(m/d)) passes.
 
-    Sketches hang on the index of a row alone: chunks, threads and machines see the same matrix.
+    A sketch depends on the indices of the rows alone: chunks, threads and machines see the same.
     Memory is the sketch, three arrays of n_features x n_features, and a block of rows.
 
     Different from the paper: the Hadamard transform runs over blocks of rows, so that one pass
@@ -348,7 +356,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
                     make_loop=make_loop,
                     describe=describe,
                 )
-            self._publish(be, origin, found)
+            self._publish(be, origin, found, self.delta)
             self.n_samples_seen_ = int(X.shape[0])
         return self
 
@@ -358,12 +366,16 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
 
         With ``solver="sketch"`` the sketch of all rows is kept, which is the same as if they
         came at once. With any other solver their triangle is, and the answer is exact whatever the
-        condition number. The coefficients are computed when they are first asked for.
+        condition number. The coefficients are computed when they are first asked for, with the
+        parameters as they were at the last batch. It runs on one thread.
+
+        It goes on from a `fit` whose solver keeps a triangle: "lapack", and "direct" where its
+        Gram matrix is accurate.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Features of the batch, of any number of rows.
+            Features of the batch, with one row or more.
         y : array-like of shape (n_samples,) or (n_samples, n_targets)
             Targets.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -378,8 +390,10 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         ------
         ValueError
             If the batch has another number of features or targets, or another dtype, than those
-            before; or if a fit cannot be continued: one by "sketch" or "iterative", or with
-            several penalties.
+            before; or if a fit cannot be continued: one by "sketch" or "iterative", by "direct"
+            with a penalty, without full rank or with a condition number above 100, or any with
+            several penalties; or if sums
+            overflow.
         """
         fresh = not self.__sklearn_is_fitted__()
         if not fresh and "_stream" not in vars(self):
@@ -391,8 +405,9 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             raise TypeError("X is a dask collection: pass it to fit, and batches to partial_fit.")
         with all_or_nothing(self, PRIVATE):
             be = get_backend(self.backend, X)
-            X, y, rows = read_rows(self, be, X, y, sample_weight, reset=fresh)
-            check_penalties(self.alpha, rows.layout.n_targets)
+            X, y, rows = read_rows(self, be, X, y, sample_weight, reset=fresh, allow_zero=True)
+            penalties = check_penalties(self.alpha, rows.layout.n_targets)
+            self._settings = Settings.of(self, penalties)
             if fresh:
                 rows = rows.levelled()
                 self._begin_stream(rows, y, X)
@@ -401,8 +416,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
                 rows = self._origin.place(rows)
             host = get_backend("auto", np.empty(0))
             with fit_threads(be, None):
-                for _, M in rows.blocks(0, rows.n_rows):
-                    self._stream.add(host, to_numpy(M))
+                self._stream.add(host, rows)
             self.n_samples_seen_ = getattr(self, "n_samples_seen_", 0) + int(X.shape[0])
             for name in LAZY:
                 self.__dict__.pop(name, None)
@@ -433,12 +447,11 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
 
     def _solve_stream(self, be):
         """Find the solution of the rows so far, at the home of a back end."""
-        host, layout = get_backend("auto", np.empty(0)), self._origin.layout
-        penalties = check_penalties(self.alpha, layout.n_targets)
+        host, stream = get_backend("auto", np.empty(0)), self._stream
         with fit_threads(host, None):
-            found = solve_stream(self, host, self._stream, penalties, layout)
-        found.stream = self._stream
-        self._publish(be, self._origin, found)
+            found = solve_stream(self._settings, host, stream, self._origin.layout)
+        found.stream = stream
+        self._publish(be, self._origin, found, self._settings.delta)
 
     def __sklearn_is_fitted__(self):
         """Whether there is a solution, or a stream that has one."""
@@ -448,15 +461,16 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         """Seed of the sketch."""
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _publish(self, be, origin, found):
+    def _publish(self, be, origin, found, delta):
         """Set the fitted attributes."""
-        for name, value in origin.describe(found, self.delta).items():
+        for name, value in origin.describe(found, delta).items():
             setattr(self, name, be.unload(value) if isinstance(value, np.ndarray) else value)
         self._origin = origin
         self.n_features_in_ = origin.layout.n_features
-        self.__dict__.pop("_stream", None)
         if found.stream is not None:
             self._stream = found.stream
+        else:
+            self.__dict__.pop("_stream", None)
 
     def predict(self, X):
         """Predict with the linear model.
@@ -545,23 +559,27 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             If the sketch is one for which the intervals can fail: "countsketch" or "uniform".
         """
         check_is_fitted(self)
-        if not (isinstance(level, (int, float)) and 0 < level < 1):
+        if not (isinstance(level, Real) and 0 < float(level) < 1):
             raise ValueError(f"level must be between 0 and 1. Got {level!r}.")
         if self.coef_sketch_std_ is None:
             raise ValueError(
                 f"The answer of solver_={self.solver_!r} is exact and has no sketching error."
                 ' Intervals are for solver="sketch".'
             )
-        if self.sketch_ in ("countsketch", "uniform"):
-            warn_caller(
-                f"sketch={self.sketch_!r} is too sparse for intervals that hold on every data: rows"
-                ' of high leverage break them. Use sketch="srht", or "sparse_sign".',
-                UserWarning,
-            )
+        self._warn_of_sparse_sketch("intervals")
         coef, std = to_numpy(self.coef_), to_numpy(self.coef_sketch_std_)
         several = coef.shape[-1] if simultaneous else 1
         margin = error_quantile(level, self._kept.freedom, several) * std
         return np.stack([coef - margin, coef + margin])
+
+    def _warn_of_sparse_sketch(self, what):
+        """Warn of sketches whose law is not that of the Gaussian one on every data."""
+        if self.solver_ == "sketch" and self.sketch_ in ("countsketch", "uniform"):
+            warn_caller(
+                f"sketch={self.sketch_!r} is too sparse for {what} that hold on every data: rows of"
+                ' high leverage break them. Use sketch="srht", or "sparse_sign".',
+                UserWarning,
+            )
 
     def certificate(self):
         """How far the answer is from the exact one, found out on the data.
@@ -572,9 +590,10 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             With a number, or an entry per target, under
 
             - "prediction_error_bound", "prediction_error_lower_bound": between these lies
-              ``|X (coef - exact coef)|`` over the weighted training rows, intercept included;
-            - "relative_suboptimality_bound": the sum of squares exceeds the smallest one by at
-              most this share;
+              ``|X (coef - exact coef)|`` over the weighted training rows, intercept included; with
+              a penalty, the root of its square and ``alpha |coef - exact coef|^2``;
+            - "relative_suboptimality_bound": the objective, the sum of squares with the penalty,
+              exceeds the smallest one by at most this share;
             - "coef_correction": estimate of the exact coefficients less `coef_`;
             - "rigorous": whether the bounds hold for sure, or with probability ``1 - delta``;
             - "distortion": `effective_distortion_`;
@@ -584,8 +603,14 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         ------
         ValueError
             If the estimator was not fitted with ``certify=True``, or by `partial_fit`.
+
+        Warns
+        -----
+        UserWarning
+            If the sketch is one for which the bounds can fail: "countsketch" or "uniform".
         """
         check_is_fitted(self)
+        self._warn_of_sparse_sketch("bounds")
         if self._kept.certificate is None:
             raise ValueError(
                 "There is no certificate: it takes another pass over the data. Fit with"
@@ -613,11 +638,18 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         check_is_fitted(self)
         be, X = self._open(X, "leverage_scores")
         W, constant = self._origin.row_whitener(self._kept.whitener)
+        xp: Any = np
         if sp.issparse(X):
-            return np.sum((X @ W.astype(X.dtype) + constant.astype(X.dtype)) ** 2, axis=1)
-        X = be.load(X)
-        W, constant = (be.xp.astype(a, X.dtype) for a in be.load(W, constant))
-        return be.unload(be.xp.sum((X @ W + constant) ** 2, axis=1))
+            W, constant = W.astype(X.dtype), constant.astype(X.dtype)
+        else:
+            xp, X = be.xp, be.load(X)
+            W, constant = (xp.astype(a, X.dtype) for a in be.load(W, constant))
+        # Some rows at a time: the product has as many columns as X.
+        parts = []
+        for begin in range(0, X.shape[0], _LEVERAGE_ROWS):
+            whitened = X[begin : min(begin + _LEVERAGE_ROWS, X.shape[0])] @ W + constant
+            parts.append(xp.sum(whitened * whitened, axis=1))
+        return be.unload(xp.concat(parts))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,16 +9,18 @@ from ..random_projection._sketch import Sketch
 from ._sketched_regression_solvers import (
     Rules,
     Solution,
+    begin_descent,
     certify,
+    descend,
     error_quantile,
     extreme_units,
+    refuse_overflow,
     solve_direct,
-    solve_iterative,
     solve_sketch,
     solve_triangle,
 )
 from ._sketched_regression_stream import TriangleStream
-from ._sketched_regression_triangle import Layout, triangularise
+from ._sketched_regression_triangle import Layout, column_condition, triangularise
 
 # Parameters that a stream cannot change.
 _STREAM_PARAMETERS = ("solver", "sketch", "sketch_size", "fit_intercept", "sparse_sign_nnz")
@@ -50,6 +52,33 @@ class Found:
     certificate: dict | None = None
     history: tuple = ()
     stream: Any = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Parameters of the estimator that the solution of a stream hangs on, as of its last batch.
+
+    Attributes
+    ----------
+    penalties : ndarray of shape (n_targets,)
+        Penalties.
+    delta, rank_tol, tol, max_iter, refine : float, int or None
+        The parameters of these names.
+    """
+
+    penalties: np.ndarray
+    delta: float
+    rank_tol: float | None
+    tol: float
+    max_iter: int
+    refine: int
+    certify: bool = False
+
+    @classmethod
+    def of(cls, estimator, penalties):
+        """Settings of an estimator as it is now."""
+        names = ("delta", "rank_tol", "tol", "max_iter", "refine")
+        return cls(penalties, **{name: getattr(estimator, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -213,53 +242,72 @@ def fit_rows(estimator, rows, penalties, plan, *, make_loop, describe):
     found : Found
         Solution and what belongs to it.
     """
-    layout = rows.layout
-    solver, matrix = plan
-    return _by_penalty(
-        penalties,
-        layout,
-        lambda penalty, chosen: _fit_penalty(
-            estimator,
-            rows if chosen is None else rows.of_targets(chosen),
-            penalty,
-            solver,
-            matrix,
-            make_loop,
-            describe if chosen is None else None,
-        ),
-    )
+    layout, groups = rows.layout, _group(penalties)
+    fits = [
+        (
+            chosen,
+            _Fit(estimator, rows.of_targets(chosen) if len(groups) > 1 else rows, penalty, plan),
+        )
+        for penalty, chosen in groups
+    ]
+    descents = [fit.descent for _, fit in fits if fit.descent is not None]
+    n_iter, history = 1, ()
+    if descents:
+
+        def state():
+            return describe(_gathered(fits, layout, _Fit.parameters))
+
+        n_iter, history = descend(descents, make_loop(), state)
+    return _join([(chosen, fit.finish(n_iter, history)) for chosen, fit in fits], layout)
 
 
-def solve_stream(estimator, be, stream, penalties, layout):
-    """The same for what a stream has kept of its rows."""
+def solve_stream(settings, be, stream, layout):
+    """The same for what a stream has kept of its rows.
+
+    Parameters
+    ----------
+    settings : Settings
+        Parameters of the solvers.
+    be : Backend
+        The host.
+    stream : TriangleStream or SketchStream
+        The stream.
+    layout : Layout
+        Columns of the rows.
+
+    Returns
+    -------
+    found : Found
+        Solution and what belongs to it.
+    """
     current = stream.current(be)
+    refuse_overflow(current)
     exact = stream.exact
-    if exact:
-        current = triangularise(current)
-
-    def solve(penalty, chosen):
-        own, kept = layout, current
-        if chosen is not None:
-            own = replace(layout, n_targets=len(chosen))
-            columns = np.concatenate([np.arange(layout.n_parameters), layout.n_parameters + chosen])
-            kept = current[:, columns]
-        rules = _rules(estimator, own, penalty)
-        solution = solve_triangle(kept, own, rules) if exact else solve_sketch(kept, own, rules)
-        name = "sketch" if not exact else "stream"
-        return Found(solution, name, None if exact else stream.matrix)
-
-    return _by_penalty(penalties, layout, solve)
+    if layout.intercept and not current[:, 0].any():
+        raise ValueError("All sample weights so far are zero: there is nothing to solve.")
+    found = []
+    for penalty, chosen in _group(settings.penalties):
+        own = replace(layout, n_targets=len(chosen))
+        columns = np.concatenate([np.arange(layout.n_parameters), layout.n_parameters + chosen])
+        rules = _rules(settings, own, penalty)
+        solve = solve_triangle if exact else solve_sketch
+        solution = solve(current[:, columns], own, rules)
+        part = Found(solution, "stream" if exact else "sketch", None if exact else stream.matrix)
+        found.append((chosen, part))
+    return _join(found, layout)
 
 
-def _by_penalty(penalties, layout, solve):
-    """Solve for the targets of each penalty, and put what was found together."""
-    values = np.unique(penalties)
-    if values.size == 1:
-        return solve(float(values[0]), None)
-    parts = [(np.flatnonzero(penalties == value), float(value)) for value in values]
+def _group(penalties):
+    """Each penalty with the positions of its targets."""
+    groups = [(float(p), np.flatnonzero(penalties == p)) for p in np.unique(penalties)]
     # The target that comes first gives what the targets have in common.
-    parts.sort(key=lambda part: part[0][0])
-    found = [(chosen, solve(value, chosen)) for chosen, value in parts]
+    return sorted(groups, key=lambda group: group[1][0])
+
+
+def _join(found, layout):
+    """What was found for the targets of each penalty, put together."""
+    if len(found) == 1:
+        return found[0][1]
     whole = replace(found[0][1], stream=None)
     whole.solution = replace(whole.solution)
     for name in ("parameters", "residual_norm", "std"):
@@ -292,6 +340,7 @@ def _rules(estimator, layout, penalty):
     return Rules(
         alpha=penalty,
         rank_tol=10 * layout.n_features * np.finfo(np.float64).eps if tol is None else tol,
+        unit=None,
         tol=estimator.tol,
         max_iter=estimator.max_iter,
         refine=estimator.refine,
@@ -299,34 +348,74 @@ def _rules(estimator, layout, penalty):
     )
 
 
-def _fit_penalty(estimator, rows, penalty, solver, matrix, make_loop, describe):
-    """Solve for targets of one penalty."""
-    rules, history, unit, target_unit = _rules(estimator, rows.layout, penalty), (), None, None
-    if solver == "lapack":
-        solution = solve_triangle(rows.triangle(), rows.layout, rules)
-    else:
-        (sketched,) = rows.total("sketch", matrix)
-        unit, target_unit = extreme_units(sketched, rows.layout, penalty)
-        if unit is not None or target_unit is not None:
-            rows, sketched, rules = _rescaled(rows, sketched, rules, unit, target_unit)
-        if solver == "sketch":
-            solution = solve_sketch(sketched, rows.layout, rules)
-        elif solver == "direct":
-            solution = solve_direct(rows, sketched, rules, matrix.n_components)
+class _Fit:
+    """The fit of the targets of one penalty, ready for its descent if it is "iterative".
+
+    Parameters
+    ----------
+    estimator : SketchedRegression
+        Its parameters.
+    rows : LocalRows or the like
+        The rows, with these targets.
+    penalty : float
+        The penalty.
+    plan : tuple
+        The solver and its sketching matrix.
+    """
+
+    def __init__(self, estimator, rows, penalty, plan):
+        self.estimator, self.layout = estimator, rows.layout
+        self.solver, self.matrix = plan
+        self.descent = self.solution = None
+        rules = _rules(estimator, rows.layout, penalty)
+        # Sums that overflow are found out, and are an error.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.solver == "lapack":
+                reduced = rows.triangle()
+            else:
+                (reduced,) = rows.total("sketch", self.matrix)
+        self.unit, self.target_unit = extreme_units(reduced, rows.layout, penalty)
+        self.condition = None
+        if self.unit is not None:
+            self.condition = column_condition(
+                triangularise(reduced, rows.layout.n_parameters), rows.layout
+            )
+        if self.unit is not None or self.target_unit is not None:
+            rows, reduced, rules = _rescaled(rows, reduced, rules, self.unit, self.target_unit)
+        self.rows, self.reduced, self.rules = rows, reduced, rules
+        if self.solver == "iterative":
+            self.descent = begin_descent(rows, reduced, rules)
+            if self.descent is None:
+                self.solution = solve_triangle(rows.triangle(), self.layout, rules)
+
+    def parameters(self):
+        """Parameters that the descent has come to."""
+        found: Any = self.solution if self.descent is None else self.descent
+        return found.parameters * _unit_factors(self.layout, self.unit, self.target_unit)
+
+    def finish(self, n_iter, history):
+        """The solution, after the descent of all penalties."""
+        rows, reduced, rules = self.rows, self.reduced, self.rules
+        if self.solver == "lapack":
+            solution = solve_triangle(reduced, self.layout, rules)
+        elif self.solver == "sketch":
+            solution = solve_sketch(reduced, self.layout, rules)
+        elif self.solver == "direct":
+            solution = solve_direct(rows, reduced, rules, self.matrix.n_components)
+        elif self.descent is not None:
+            solution = self.descent.solution(self.matrix.n_components, n_iter)
         else:
-            loop = make_loop()
-            factors = _unit_factors(rows.layout, unit, target_unit)
-            state = None if describe is None else lambda x: describe(x * factors)
-            solution = solve_iterative(rows, sketched, rules, matrix.n_components, loop, state)
-            history = tuple(loop.history)
-    certificate = None
-    if estimator.certify:
-        certificate = certify(rows, solution, rules.alpha, estimator.delta)
-    _restore_units(solution, certificate, rows.layout, unit, target_unit)
-    stream = None
-    if solution.triangle is not None:
-        stream = TriangleStream(rows.layout, solution.triangle)
-    return Found(solution, solver, matrix, certificate, history, stream)
+            solution = self.solution
+        certificate = None
+        if self.estimator.certify:
+            certificate = certify(rows, solution, rules.alpha, self.estimator.delta)
+        _restore_units(solution, certificate, self.layout, self.unit, self.target_unit)
+        if self.condition is not None:
+            solution.condition = self.condition
+        stream = None
+        if solution.triangle is not None:
+            stream = TriangleStream(self.layout, solution.triangle)
+        return Found(solution, self.solver, self.matrix, certificate, history, stream)
 
 
 def _rescaled(rows, sketched, rules, unit, target_unit):
@@ -336,7 +425,8 @@ def _rescaled(rows, sketched, rules, unit, target_unit):
     if unit is not None:
         factors[layout.penalised] = unit
         # With a penalty there is one unit for all features.
-        rules = replace(rules, alpha=rules.alpha * float(unit[0]) ** 2 if rules.alpha else 0.0)
+        alpha = rules.alpha * float(unit[0]) ** 2 if rules.alpha else 0.0
+        rules = replace(rules, alpha=alpha, unit=unit)
     if target_unit is not None:
         factors[layout.n_parameters :] = target_unit
     return rows.changed(unit=unit, target_unit=target_unit), sketched * factors, rules

@@ -1,7 +1,7 @@
 """From the parameters of a sketched regression to a solver, a sketch and its size."""
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 import scipy.sparse as sp
@@ -23,12 +23,14 @@ _LARGEST = 20_000
 _SPARSE_SRHT = 512
 # Elements that a sparse matrix may have when it is made dense for LAPACK.
 _DENSE_ELEMENTS = 2**27
+# Accuracies below this ask for more rows than there can be.
+_TINY = 1e-100
 # Gaussian sketches have the distortion that a preconditioner needs at this many times d.
 _PRECONDITIONER = {False: 4, True: 8}
 
 
-def read_rows(estimator, be, X, y, sample_weight, *, reset):
-    """Validate the data and make rows of them.
+def read_rows(estimator, be, X, y, sample_weight, *, reset, allow_zero=False):
+    """Validate the data and make rows of them, which may all have weight 0 if `allow_zero`.
 
     Returns
     -------
@@ -51,7 +53,13 @@ def read_rows(estimator, be, X, y, sample_weight, *, reset):
     y = be.home.astype(y, X.dtype) if not isinstance(y, np.ndarray) else y.astype(X.dtype)
     root_weight = None
     if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
+        weight = _check_sample_weight(
+            sample_weight,
+            X,
+            dtype=X.dtype,
+            ensure_non_negative=True,
+            allow_all_zero_weights=allow_zero,
+        )
         root_weight = be.load(be.home.sqrt(weight))
     Y = be.load(y if y.ndim == 2 else y[:, None])
     layout = Layout(bool(estimator.fit_intercept), X.shape[1], Y.shape[1])
@@ -69,7 +77,12 @@ def check_penalties(alpha, n_targets):
     ValueError
         If there is one for another number of targets, or one that is negative or not finite.
     """
-    penalties = np.asarray(alpha, dtype=np.float64)
+    try:
+        penalties = np.asarray(alpha, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"alpha must be a number or have one per target. Got {alpha!r}."
+        ) from error
     if penalties.ndim > 1 or (penalties.ndim == 1 and penalties.size not in (1, n_targets)):
         raise ValueError(
             f"alpha must be a number or have one entry per target. Got shape {penalties.shape} for"
@@ -117,19 +130,19 @@ def sketch_rows(estimator, layout, *, sparse, solver):
     """
     size, d, p = estimator.sketch_size, layout.n_features, layout.n_parameters
     if isinstance(size, tuple):
-        if len(size) != 2 or size[0] != "suboptimality" or not size[1] > 0:
+        if len(size) != 2 or size[0] != "suboptimality" or not _is_positive(size[1]):
             raise ValueError(
                 'sketch_size must be "auto", a number or ("suboptimality", rho) with rho > 0. Got'
                 f" {size!r}."
             )
-        return p + 1 + math.ceil(p / size[1])
+        return p + 1 + _rounded_up(p / max(size[1], _TINY))
     if isinstance(size, Integral):
         m = int(size)
     elif size != "auto":
-        m = math.ceil(size * d)
+        m = _rounded_up(size * d)
     elif solver == "sketch":
-        spread = 2 * d * math.log(2 * d / estimator.delta) / estimator.eps**2
-        return p + 1 + math.ceil(spread)
+        spread = 2 * d * math.log(2 * d / estimator.delta) / max(estimator.eps, _TINY) ** 2
+        return p + 1 + _rounded_up(spread)
     else:
         return max(_PRECONDITIONER[sparse] * p, p + 64)
     if m <= p:
@@ -138,6 +151,16 @@ def sketch_rows(estimator, layout, *, sparse, solver):
             f" n_features={d}, and n_features + 1 with an intercept. Raise it."
         )
     return m
+
+
+def _is_positive(value):
+    """Whether a value is a number above zero."""
+    return isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0
+
+
+def _rounded_up(size):
+    """The next whole number, or one that is longer than any data."""
+    return math.ceil(min(size, 2.0**60))
 
 
 def choose_solver(estimator, n_rows, layout, *, sparse):
@@ -173,8 +196,8 @@ def choose_solver(estimator, n_rows, layout, *, sparse):
     elif sparse and n_rows * d > _DENSE_ELEMENTS:
         raise ValueError(
             f"X is sparse with shape ({n_rows}, {d}): too few rows for a sketch of {m}, too many to"
-            ' be made dense. Use sklearn.linear_model.Ridge(solver="lsqr") or'
-            " scipy.sparse.linalg.lsqr."
+            " be made dense. Lower sketch_size, which may be little more than n_features, or use"
+            ' sklearn.linear_model.Ridge(solver="lsqr").'
         )
     return wanted, m
 

@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.linalg import cho_solve, eigvalsh, lapack, solve_triangular
@@ -20,6 +19,10 @@ from ._sketched_regression_triangle import (
 _PLAIN_GRAM = 1e5
 # Reciprocal condition number of a whitened Gram matrix below which it is whitened once more.
 _POOR_GRAM = 1e-4
+# The same for a Gram matrix of the columns themselves.
+_POOR_PLAIN_GRAM = 1e-12
+# A fit by such a Gram matrix can be gone on from up to this condition number.
+_CONTINUED = 100.0
 _WHITENINGS = 3
 # Norms of columns outside of this range ask for other units: their products would overflow.
 _RANGE = (1e-100, 1e100)
@@ -83,6 +86,8 @@ class Rules:
         Penalty.
     rank_tol : float
         Cut for the numerical rank.
+    unit : ndarray of shape (n_features,) or None
+        What the features were multiplied by.
     tol, max_iter : float, int
         Of the conjugate gradients.
     refine : int
@@ -93,6 +98,7 @@ class Rules:
 
     alpha: float
     rank_tol: float
+    unit: np.ndarray | None
     tol: float
     max_iter: int
     refine: int
@@ -101,7 +107,7 @@ class Rules:
 
 def solve_triangle(R, layout, rules):
     """Solution from the triangle of the rows, to machine precision."""
-    factor = factorise(R, layout, rules.alpha, rules.rank_tol)
+    factor = factorise(R, layout, rules.alpha, rules.rank_tol, rules.unit)
     return Solution(
         parameters=factor.parameters,
         whitener=factor.whitener,
@@ -120,8 +126,8 @@ def solve_sketch(sketched, layout, rules):
     ``sigma_j^2 = |S b - S A x'|^2 / (m - p) [(A^T S^T S A)^-1]_jj``. With a penalty, the sandwich
     estimator takes its place.
     """
-    R = triangularise(sketched)
-    factor = factorise(R, layout, rules.alpha, rules.rank_tol)
+    R = triangularise(sketched, layout.n_parameters)
+    factor = factorise(R, layout, rules.alpha, rules.rank_tol, rules.unit)
     W, p, m = factor.whitener, layout.n_parameters, sketched.shape[0]
     freedom = max(m - W.shape[1], 1)
     misfit = sketched[:, p:] - sketched[:, :p] @ factor.parameters
@@ -167,12 +173,17 @@ def solve_direct(rows, sketched, rules, n_components):
     Where the columns are not far from independent, W is diagonal: half the work, one more step.
     """
     layout, alpha = rows.layout, rules.alpha
-    R = triangularise(sketched)
-    factor = factorise(R, layout, alpha, rules.rank_tol)
+    R = triangularise(sketched, layout.n_parameters)
+    factor = factorise(R, layout, alpha, rules.rank_tol, rules.unit)
+    if _has_lost_directions(rows, R, factor, rules):
+        return solve_triangle(rows.triangle(), layout, rules)
     full = factor.whitener.shape[1] == layout.n_parameters
-    plain = full and factor.scaled_condition < _PLAIN_GRAM
+    plain = full and _plain_condition(R, factor, layout) < _PLAIN_GRAM
     W = np.diag(1 / factor.scale) if plain else factor.whitener
     gram, lower = _gram(rows, W, plain, alpha)
+    if plain and (lower is None or _reciprocal_condition(lower) < _POOR_PLAIN_GRAM):
+        plain, W = False, factor.whitener
+        gram, lower = _gram(rows, W, plain, alpha)
     spectrum = None
     if rules.measure and lower is not None:
         change = factor.whitener * factor.scale[:, None] if plain else np.eye(W.shape[1])
@@ -184,7 +195,7 @@ def solve_direct(rows, sketched, rules, n_components):
         W = solve_triangular(lower, W.T, lower=True, check_finite=False).T
         gram, lower = _gram(rows, W, False, alpha)
     if lower is None:
-        # The sketch has lost a direction: by Householder's reflections, then.
+        # The sketch has all but lost a direction: by Householder's reflections, then.
         return solve_triangle(rows.triangle(), layout, rules)
     r = W.shape[1]
     x, norm = W @ cho_solve((lower, True), gram[:r, r:], check_finite=False), None
@@ -194,26 +205,54 @@ def solve_direct(rows, sketched, rules, n_components):
         x = x + W @ cho_solve((lower, True), W.T @ slope, check_finite=False)
     if norm is None:
         _, norm = penalised_gradient(rows, x, alpha)
+    continues = full and alpha == 0 and (not plain or factor.scaled_condition < _CONTINUED)
     return Solution(
-        parameters=factor.shortest(x),
+        parameters=x,
         whitener=solve_triangular(lower, W.T, lower=True, check_finite=False).T,
         rank=factor.rank,
         condition=column_condition(R, layout),
         residual_norm=norm,
-        triangle=_triangle(lower, W, x, norm) if full and alpha == 0 else None,
+        triangle=_triangle(lower, W, x, norm) if continues else None,
         distortion=_distortion(spectrum, layout, n_components),
         spectrum=spectrum,
         n_iter=1 + steps,
     )
 
 
+def _plain_condition(R, factor, layout):
+    """Condition number of ``[1 | A]`` with columns of unit length, about.
+
+    The ones are not eliminated by a diagonal W: the level of a column counts.
+    """
+    if not layout.intercept:
+        return factor.scaled_condition
+    levels = R[0, layout.penalised] / factor.scale[1:]
+    return factor.scaled_condition * math.hypot(1.0, float(np.linalg.norm(levels)))
+
+
+def _has_lost_directions(rows, R, factor, rules):
+    """Whether the rows see a direction that their sketch does not.
+
+    A sparse sketch can lose one: two columns with a single entry each may meet in one row of it.
+    """
+    layout = rows.layout
+    if factor.null is None:
+        return False
+    (product,) = rows.total("normal", factor.null)
+    seen = np.sqrt(np.maximum(np.sum(factor.null * product, axis=0), 0))
+    # What rounding, and the cut for the rank, leave of columns of this size.
+    size = np.linalg.norm(R[:, : layout.n_parameters], axis=0) @ np.abs(factor.null)
+    cut = max(rules.rank_tol, 10 * layout.n_features * np.finfo(np.float64).eps)
+    return bool(np.any(seen > 10 * cut * math.sqrt(layout.n_features) * size))
+
+
 def _gram(rows, W, plain, alpha):
     """Gram matrix of ``[T W | B]``, and the factor of its first block with the penalty."""
     (gram,) = rows.total("gram", None if plain else W)
     if plain:
-        scale = np.ones(gram.shape[0])
+        scale = np.ones(gram.shape[1])
         scale[: W.shape[1]] = np.diagonal(W)
-        gram = scale[:, None] * gram * scale
+        gram = scale[: W.shape[1], None] * gram * scale
     r, penalised = W.shape[1], W[rows.layout.penalised]
     try:
         lower = np.linalg.cholesky(gram[:r, :r] + alpha * (penalised.T @ penalised))
@@ -233,11 +272,8 @@ def _reciprocal_condition(lower):
 def _triangle(lower, W, x, norm):
     """Triangle of all rows: C^T W^-1, with the right-hand side that x solves."""
     left = solve_triangular(W, lower, trans="T", check_finite=False).T
-    corner = np.diag(norm)
-    below = np.zeros((corner.shape[0], left.shape[1]))
-    return np.concatenate(
-        [np.concatenate([left, left @ x], axis=1), np.concatenate([below, corner], axis=1)]
-    )
+    last = np.concatenate([np.zeros(left.shape[1]), norm])
+    return np.concatenate([np.concatenate([left, left @ x], axis=1), last[None, :]])
 
 
 def _distortion(spectrum, layout, n_components):
@@ -255,7 +291,7 @@ def penalised_gradient(rows, x, alpha):
     return slope, np.sqrt(squares)
 
 
-def solve_iterative(rows, sketched, rules, n_components, loop, state):
+class Descent:
     """Conjugate gradients on the sketch-preconditioned normal equations.
 
     In the coordinates of W the normal matrix is close to the identity, so that the error falls
@@ -266,65 +302,107 @@ def solve_iterative(rows, sketched, rules, n_components, loop, state):
     ----------
     rows : LocalRows or the like
         The rows.
-    sketched : ndarray of shape (n_components, width)
-        Their sketch.
+    R : ndarray of shape (k, width)
+        Triangle of their sketch.
+    factor : Factor
+        What it knows.
     rules : Rules
         Parameters.
-    n_components : int
-        Rows of the sketch.
-    loop : Iterations
-        The outer loop, one step each.
-    state : callable or None
-        Makes fitted attributes of parameters, for callbacks.
     """
-    layout, alpha = rows.layout, rules.alpha
-    R = triangularise(sketched)
-    factor = factorise(R, layout, alpha, rules.rank_tol)
-    W = factor.whitener
-    x = factor.parameters
 
-    def normal(z):
+    def __init__(self, rows, R, factor, rules):
+        self.rows, self.R, self.factor, self.rules = rows, R, factor, rules
+        self.x, self.n_later, self.finished = factor.parameters, rules.refine, False
+        self._begin_stage()
+        self.first = self.stage.size
+        self.goal = rules.tol * self.first
+
+    def _begin_stage(self):
+        """Start from the true residual."""
+        slope, self.norm = penalised_gradient(self.rows, self.x, self.rules.alpha)
+        self.stage = _Stage(self.factor.whitener.T @ slope)
+
+    def _normal(self, z):
+        """Product with the normal matrix in the coordinates of W."""
+        W, penalised = self.factor.whitener, self.rows.layout.penalised
         u = W @ z
-        (product,) = rows.total("normal", u)
-        product[layout.penalised] += alpha * u[layout.penalised]
+        (product,) = self.rows.total("normal", u)
+        product[penalised] += self.rules.alpha * u[penalised]
         return W.T @ product
 
-    def describe(x, stage):
-        return state(factor.shortest(x + W @ stage.z))
+    def step(self):
+        """One step, after which a stage may end; returns the share of the gradient that is left."""
+        size = self.stage.step(self._normal, self.goal)
+        if np.all(size <= self.goal):
+            if self.n_later == 0:
+                self.finished = True
+            else:
+                self.x, self.n_later = self.parameters, self.n_later - 1
+                self._begin_stage()
+                self.goal = _LATER_STAGE * self.stage.size
+        return float(np.max(size / np.where(self.first > 0, self.first, 1.0), initial=0.0))
 
-    slope, norm = penalised_gradient(rows, x, alpha)
-    stage = _Stage(W.T @ slope)
-    first, n_later = stage.size, rules.refine
-    goal = rules.tol * first
-    for _ in loop:
-        change = stage.step(normal, goal)
-        finished = bool(np.all(stage.size <= goal))
-        share = np.max(change / np.where(first > 0, first, 1.0), initial=0.0)
-        last = finished and n_later == 0
-        loop.update(
-            share,
-            objective=float(np.max(share)),
-            state=None if state is None else partial(describe, x, stage),
-            allow_stop=last,
+    @property
+    def parameters(self):
+        """Parameters so far."""
+        return self.x + self.factor.whitener @ self.stage.z
+
+    def solution(self, n_components, n_iter):
+        """What was found with a sketch of this length after this many steps."""
+        x, layout = self.parameters, self.rows.layout
+        before, after = self.x[layout.penalised], x[layout.penalised]
+        penalty = self.rules.alpha * np.sum((after - before) * (after + before), axis=0)
+        square = self.norm**2 - self.stage.gain - penalty
+        return Solution(
+            parameters=x,
+            whitener=self.factor.whitener,
+            rank=self.factor.rank,
+            condition=column_condition(self.R, layout),
+            residual_norm=np.sqrt(np.maximum(square, 0)),
+            exact=False,
+            distortion=math.sqrt(layout.n_parameters / n_components),
+            n_iter=n_iter,
         )
-        if last:
+
+
+def begin_descent(rows, sketched, rules):
+    """A descent preconditioned by a sketch; None if the sketch has lost a direction."""
+    R = triangularise(sketched, rows.layout.n_parameters)
+    factor = factorise(R, rows.layout, rules.alpha, rules.rank_tol, rules.unit)
+    if _has_lost_directions(rows, R, factor, rules):
+        return None
+    return Descent(rows, R, factor, rules)
+
+
+def descend(descents, loop, state):
+    """Take descents step by step, until the last one has reached its goal.
+
+    Parameters
+    ----------
+    descents : list of Descent
+        The descents.
+    loop : Iterations
+        The outer loop.
+    state : callable
+        Makes fitted attributes, for callbacks.
+
+    Returns
+    -------
+    n_iter : int
+        Number of steps.
+    history : tuple of float
+        Largest share of the gradient that was left after each.
+    """
+    for _ in loop:
+        share = max(descent.step() for descent in descents)
+        loop.update(share, objective=share, state=state, allow_stop=False)
+        if all(descent.finished for descent in descents):
             loop.stop("the last stage has reached its goal")
-        elif finished:
-            x = x + W @ stage.z
-            slope, norm = penalised_gradient(rows, x, alpha)
-            stage, n_later = _Stage(W.T @ slope), n_later - 1
-            goal = _LATER_STAGE * stage.size
-    x = x + W @ stage.z
-    return Solution(
-        parameters=factor.shortest(x),
-        whitener=W,
-        rank=factor.rank,
-        condition=column_condition(R, layout),
-        residual_norm=norm,
-        exact=False,
-        distortion=math.sqrt(layout.n_parameters / n_components),
-        n_iter=loop.n_iter,
-    )
+        last = loop.n_iter == loop.max_iter and all(d.n_later == 0 for d in descents)
+        if last and share <= loop.tol:
+            # A later stage asks for more than the tolerance does.
+            loop.stop("the tolerance is reached")
+    return loop.n_iter, tuple(loop.history)
 
 
 class _Stage:
@@ -335,6 +413,8 @@ class _Stage:
         self.residual = residual
         self.direction = residual
         self.energy = np.sum(residual * residual, axis=0)
+        # What the objective, a sum of squares, has fallen by.
+        self.gain = np.zeros_like(self.energy)
 
     @property
     def size(self):
@@ -350,6 +430,7 @@ class _Stage:
             length = np.where(
                 active & (curvature > 0), self.energy / np.where(curvature > 0, curvature, 1), 0
             )
+            self.gain = self.gain + length * self.energy
             self.z = self.z + length * self.direction
             self.residual = self.residual - length * product
             before, self.energy = self.energy, np.sum(self.residual * self.residual, axis=0)
@@ -358,19 +439,25 @@ class _Stage:
         return self.size
 
 
+def refuse_overflow(sums):
+    """Refuse sums that are not finite."""
+    if not np.isfinite(sums).all():
+        raise ValueError(
+            "X or y has values so large that sums overflow. Divide them by a power of ten first."
+        )
+
+
 def extreme_units(sketched, layout, alpha):
     """Powers of two for features and targets whose squares would overflow or vanish.
 
     Returns
     -------
     unit, target_unit : ndarray or None
-        None where no other unit is needed. A penalty allows the features but one.
+        None where no other unit is needed. Features have one for all, unless there is no penalty
+        and no unit that suits them all.
     """
+    refuse_overflow(sketched)
     peak = np.abs(sketched).max(axis=0)
-    if not np.isfinite(peak).all():
-        raise ValueError(
-            "X or y has values so large that sums overflow. Divide them by a power of ten first."
-        )
     features = peak[layout.penalised]
     used = features[features > 0]
     targets = peak[layout.n_parameters :]
@@ -380,7 +467,9 @@ def extreme_units(sketched, layout, alpha):
 
     unit = target_unit = None
     if extreme(used):
-        top = features if alpha == 0 else np.full_like(features, features.max())
+        top = np.full_like(features, max(used.max(), math.sqrt(alpha)))
+        if alpha == 0 and used.min() < _RANGE[0] * used.max():
+            top = features
         unit = _power_of_two(top)
     if extreme(targets[targets > 0]):
         target_unit = _power_of_two(targets)
@@ -390,7 +479,7 @@ def extreme_units(sketched, layout, alpha):
 def _power_of_two(size):
     """Powers of two that bring sizes to about 1; 1 for zero."""
     _, exponent = np.frexp(np.where(size > 0, size, 1.0))
-    return np.ldexp(1.0, -exponent)
+    return np.ldexp(1.0, np.clip(-exponent, -1000, 1000))
 
 
 def certify(rows, solution, alpha, delta):
@@ -417,7 +506,8 @@ def certify(rows, solution, alpha, delta):
         slack = math.sqrt(layout.n_parameters / m) + math.sqrt(2 * math.log(1 / delta) / m)
         low, high = (1 + slack) ** -2, max(1 - slack, 0.0) ** -2 if slack < 1 else np.inf
     bound = size / math.sqrt(low)
-    optimum = norm**2 - bound**2
+    coef = solution.parameters[layout.penalised]
+    optimum = norm**2 + alpha * np.sum(coef**2, axis=0) - bound**2
     with np.errstate(divide="ignore"):
         suboptimality = np.where(optimum > 0, bound**2 / np.where(optimum > 0, optimum, 1), np.inf)
     return {

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from .._backend import to_numpy
 from ._sketched_regression_rows import block_size
+from ._sketched_regression_solvers import refuse_overflow
 from ._sketched_regression_triangle import triangularise, update_triangle
 
 # Least rows of a block that is added to a triangle.
@@ -23,17 +25,23 @@ class _Blocks:
     """
 
     def __init__(self, size, width):
-        self.buffer = np.empty((size, width))
+        self.size, self.width = size, width
+        self.buffer = np.empty((0, width))
         self.filled = 0
 
-    def add(self, M):
+    def add(self, rows):
         """Take rows in; yields the blocks that they complete."""
+        if not self.buffer.size:
+            self.buffer = np.empty((self.size, self.width))
         taken = 0
-        while taken < M.shape[0]:
-            n = min(self.buffer.shape[0] - self.filled, M.shape[0] - taken)
-            self.buffer[self.filled : self.filled + n] = M[taken : taken + n]
+        while taken < rows.n_rows:
+            n = min(self.size - self.filled, rows.n_rows - taken)
+            place = self.buffer[self.filled : self.filled + n]
+            M = to_numpy(rows.assemble(taken, taken + n, place))
+            if not np.may_share_memory(M, place):
+                place[...] = M
             self.filled, taken = self.filled + n, taken + n
-            if self.filled == self.buffer.shape[0]:
+            if self.filled == self.size:
                 self.filled = 0
                 yield self.buffer
 
@@ -42,18 +50,61 @@ class _Blocks:
         """The rows of the block that is not complete."""
         return self.buffer[: self.filled]
 
+    def saved(self, n_rows):
+        """What puts the rows back that are here now, once others have been added."""
+        overwritten = self.filled + n_rows >= self.size
+        return self.filled, self.rest.copy() if overwritten else None
+
+    def restore(self, saved):
+        """Put the rows back."""
+        self.filled, rest = saved
+        if rest is not None:
+            self.buffer[: self.filled] = rest
+
     def __getstate__(self):
         """Without the unused part of the buffer."""
-        return {"size": self.buffer.shape[0], "rest": self.rest.copy()}
+        return {"size": self.size, "width": self.width, "rest": self.rest.copy()}
 
     def __setstate__(self, state):
+        self.__init__(state["size"], state["width"])  # type: ignore[misc]
         rest = state["rest"]
-        self.buffer = np.empty((state["size"], rest.shape[1]))
-        self.filled = rest.shape[0]
-        self.buffer[: self.filled] = rest
+        if rest.size:
+            self.buffer = np.empty((self.size, self.width))
+            self.filled = rest.shape[0]
+            self.buffer[: self.filled] = rest
 
 
-class TriangleStream:
+class _Stream:
+    """A stream that a batch leaves as it was, if it fails."""
+
+    blocks: _Blocks
+    # Attributes that are replaced and never written to.
+    _replaced: tuple[str, ...] = ()
+
+    def add(self, be, rows):
+        """Take rows in, all of them or none.
+
+        Raises
+        ------
+        ValueError
+            If sums overflow.
+        """
+        rest = self.blocks.saved(rows.n_rows)
+        before = {name: getattr(self, name) for name in self._replaced}
+        try:
+            self._add(be, rows)
+            refuse_overflow(self.blocks.rest)
+        except BaseException:
+            self.blocks.restore(rest)
+            vars(self).update(before)
+            raise
+
+    def _add(self, be, rows):
+        """Take rows in."""
+        raise NotImplementedError
+
+
+class TriangleStream(_Stream):
     """The triangle of all rows so far: exact, whatever their number and condition.
 
     Parameters
@@ -65,16 +116,19 @@ class TriangleStream:
     """
 
     exact = True
+    _replaced = ("triangle",)
 
     def __init__(self, layout, triangle=None):
-        size = max(_BLOCK, 1 << (2 * layout.width - 1).bit_length())
+        self.n_parameters = layout.n_parameters
+        size = max(_BLOCK, 1 << (2 * layout.n_parameters - 1).bit_length())
         self.blocks = _Blocks(size, layout.width)
         self.triangle = triangle
 
-    def add(self, be, M):
+    def _add(self, be, rows):
         """Take rows in."""
-        for block in self.blocks.add(M):
+        for block in self.blocks.add(rows):
             self.triangle = self._updated(block)
+            refuse_overflow(self.triangle)
 
     def current(self, be):
         """Triangle of all rows."""
@@ -84,12 +138,13 @@ class TriangleStream:
     def _updated(self, block):
         """Triangle with the rows of a block."""
         if self.triangle is None:
-            return triangularise(block)
-        return update_triangle(self.triangle, block)
+            return triangularise(block, self.n_parameters)
+        return update_triangle(self.triangle, block, self.n_parameters)
 
 
-class SketchStream:
-    """The sketch of all rows so far, to the last bit that of the rows in one piece.
+class SketchStream(_Stream):
+    """The sketch of all rows so far: that of the rows in one piece, to the last bit if the first
+    batch has the rows that tell the level of the columns.
 
     Parameters
     ----------
@@ -99,16 +154,20 @@ class SketchStream:
         The sketching matrix.
     """
 
+    _replaced = ("total", "part", "n_sketched")
+
     def __init__(self, layout, matrix):
+        self.n_parameters = layout.n_parameters
         self.matrix = matrix
         self.blocks = _Blocks(block_size(matrix), layout.width)
         self.n_sketched = 0
         self.total = self.part = None
 
-    def add(self, be, M):
+    def _add(self, be, rows):
         """Take rows in."""
-        for block in self.blocks.add(M):
+        for block in self.blocks.add(rows):
             self.part = _plus(self.part, self._sketch(be, block))
+            refuse_overflow(self.part)
             self.n_sketched += block.shape[0]
             if self.n_sketched % max(_GROUP, block.shape[0]) == 0:
                 self.total, self.part = _plus(self.total, self.part), None
@@ -120,10 +179,10 @@ class SketchStream:
         return not self.n_sketched and few
 
     def current(self, be):
-        """Sketch of all rows; the rows themselves as long as they are no longer than it."""
+        """Sketch of all rows; their triangle as long as they are no more than it would have."""
         rest, part = self.blocks.rest, self.part
         if self.exact:
-            return rest
+            return triangularise(rest, self.n_parameters)
         if rest.shape[0]:
             part = _plus(part, self._sketch(be, rest))
         return self.total if part is None else _plus(self.total, part)

@@ -7,7 +7,7 @@ or of a stream. Everything here is small and runs on the host, in double precisi
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular, svd, svdvals
+from scipy.linalg import qr, solve_triangular, svd, svdvals
 
 # Below this condition number of the equilibrated triangle no singular vectors are needed to say
 # that a problem has full rank.
@@ -17,20 +17,36 @@ _SMALL = 256
 _POWER_STEPS = 20
 
 
-def triangularise(M):
-    """The R of the QR decomposition of rows.
+def triangularise(M, n_parameters):
+    """Triangle of rows ``[T | B]``: the R of T, what it makes of B, and what is left of B.
 
     Parameters
     ----------
-    M : ndarray of shape (n, p)
+    M : ndarray of shape (n, width)
         Rows.
+    n_parameters : int
+        Columns of T.
 
     Returns
     -------
-    R : ndarray of shape (min(n, p), p)
-        Upper triangular or trapezoidal.
+    triangle : ndarray of shape (min(n, n_parameters) + 1, width)
+        R and ``Q^T B``; in the last row the norms of the rest of each target, after zeros. Such a
+        row is as good as the rest itself for sums of squares by target, which is all that counts.
     """
-    return np.linalg.qr(M, mode="r")
+    k = min(M.shape[0], n_parameters)
+    triangle = np.zeros((k + 1, M.shape[1]))
+    if M.shape[0] > n_parameters and M.shape[1] <= 2 * n_parameters:
+        R = np.asarray(np.linalg.qr(M, mode="r"))
+        triangle[:k] = R[:k]
+        triangle[k, n_parameters:] = _column_norms(R[k:, n_parameters:])
+        return triangle
+    # Many targets, or few rows: reflections of all targets would cost their square.
+    T, B = M[:, :n_parameters], M[:, n_parameters:]
+    Q, triangle[:k, :n_parameters] = np.linalg.qr(T)
+    triangle[:k, n_parameters:] = Q.T @ B
+    if M.shape[0] > k:
+        triangle[k, n_parameters:] = _column_norms(B - Q @ triangle[:k, n_parameters:])
+    return triangle
 
 
 @dataclass(frozen=True)
@@ -73,13 +89,12 @@ class Factor:
     ----------
     whitener : ndarray of shape (n_parameters, rank)
         W: the columns of ``[1 | A] W`` are orthonormal for the rows that the triangle comes
-        from, together with the penalty.
+        from, together with the penalty. Of all parameters with the same predictions ``W z`` are
+        those with the shortest coefficients.
     parameters : ndarray of shape (n_parameters, n_targets)
         Minimum-norm solution, intercept first.
-    null : ndarray of shape (n_features, n_null) or None
-        Orthonormal basis of the directions that A does not see, None if there are none.
-    means : ndarray of shape (n_features,)
-        What the intercept gives back when a coefficient changes: mean of each column.
+    null : ndarray of shape (n_parameters, n_null) or None
+        Basis of the directions that the rows do not see, None if there are none.
     rank : int
         Numerical rank of A without its means, or of the penalised system.
     scale : ndarray of shape (n_parameters,)
@@ -91,31 +106,17 @@ class Factor:
     whitener: np.ndarray
     parameters: np.ndarray
     null: np.ndarray | None
-    means: np.ndarray
     rank: int
     scale: np.ndarray
     scaled_condition: float
 
-    def shortest(self, parameters):
-        """The parameters of the same predictions with the smallest coefficients."""
-        if self.null is None:
-            return parameters
-        offset = parameters.shape[0] - self.null.shape[0]
-        coef = parameters[offset:]
-        unseen = self.null @ (self.null.T @ coef)
-        shortened = parameters.copy()
-        shortened[offset:] -= unseen
-        if offset:
-            shortened[0] += self.means @ unseen
-        return shortened
 
-
-def factorise(R, layout, alpha, rank_tol):
+def factorise(R, layout, alpha, rank_tol, unit=None):
     """Solve the ridge regression that a triangle stands for.
 
     Parameters
     ----------
-    R : ndarray of shape (k, width)
+    R : ndarray of shape (k + 1, width)
         Triangle of rows ``[1 | A | B]``.
     layout : Layout
         Its columns.
@@ -123,6 +124,8 @@ def factorise(R, layout, alpha, rank_tol):
         Penalty of the coefficients.
     rank_tol : float
         Singular values of the equilibrated triangle below this share of the largest are zero.
+    unit : ndarray of shape (n_features,) or None
+        What the features were multiplied by: the solution is shortest once this is undone.
 
     Returns
     -------
@@ -130,32 +133,36 @@ def factorise(R, layout, alpha, rank_tol):
         The solution and the whitener.
     """
     lead, p = int(layout.intercept), layout.n_parameters
-    body, rhs = R[lead:, lead:p], R[lead:, p:]
-    full_norm = _column_norms(R[:, lead:p])
-    if body.shape[0] < layout.n_features:
-        small, coef, null, rank, condition = _solve_wide(body, rhs, alpha, rank_tol)
-        scale = np.ones(layout.n_features)
-    else:
+    body, rhs = R[lead:-1, lead:p], R[lead:-1, p:]
+    wide = body.shape[0] < layout.n_features
+    if not wide:
         if alpha > 0:
             body, rhs = _penalise(body, rhs, alpha)
         body, rhs = body[: layout.n_features], rhs[: layout.n_features]
-        scale = _column_norms(body)
-        # A column of constants leaves nothing but rounding errors.
-        still = scale <= 10 * rank_tol * full_norm
-        scale = np.where(still, 1.0, scale)
-        body = np.where(still, 0.0, body)
-        small, coef, null, rank, condition = _solve_tall(body, rhs, scale, rank_tol)
-    means = np.zeros(layout.n_features)
+    scale = _column_norms(body)
+    # A column of constants leaves nothing but rounding errors.
+    rounding = 100 * layout.n_features * np.finfo(np.float64).eps
+    still = scale <= min(10 * rank_tol, rounding) * _column_norms(R[:, lead:p])
+    body = np.where(still, 0.0, body)
+    unit = np.ones(layout.n_features) if unit is None else unit
+    if wide and alpha > 0:
+        small, coef, null, rank, condition = _solve_wide_ridge(body, rhs, alpha)
+    else:
+        size = np.where(still, 0.0, scale)
+        small, coef, null, rank, condition = _solve(body, rhs, size, unit, rank_tol)
+    scale = np.where(still, 1.0, scale)
     if not lead:
-        return Factor(small, coef, null, means, rank, scale, condition)
-    means = R[0, lead:p] / R[0, 0]
+        return Factor(small, coef, null, rank, scale, condition)
     whitener = np.zeros((p, 1 + small.shape[1]))
     whitener[0, 0] = 1 / R[0, 0]
-    whitener[0, 1:] = -means @ small
     whitener[1:, 1:] = small
+    means = R[0, lead:p] / R[0, 0]
+    whitener[0, 1:] = -means @ small
     parameters = np.concatenate([(R[0, p:] / R[0, 0] - means @ coef)[None, :], coef])
+    if null is not None:
+        null = np.concatenate([-(means @ null)[None, :], null])
     scale = np.concatenate([[abs(R[0, 0])], scale])
-    return Factor(whitener, parameters, null, means, rank, scale, condition)
+    return Factor(whitener, parameters, null, rank, scale, condition)
 
 
 def condition_number(R):
@@ -202,7 +209,7 @@ def condition_number(R):
 def column_condition(R, layout):
     """Condition number of A without its means, from the triangle of its rows."""
     lead = int(layout.intercept)
-    return condition_number(R[lead:, lead : layout.n_parameters][: layout.n_features])
+    return condition_number(R[lead:-1, lead : layout.n_parameters])
 
 
 def residual_norms(R, layout, parameters):
@@ -211,79 +218,124 @@ def residual_norms(R, layout, parameters):
     return _column_norms(misfit)
 
 
-def update_triangle(R, M):
+def update_triangle(triangle, M, n_parameters):
     """Triangle of rows that have one, together with further rows.
 
     The further rows are whitened by the triangle. As long as they look like those before, the
     Cholesky factor of their Gram matrix is an orthogonal update in all but name, with an error
     of a few ulps, at a third of the time of Householder's: rows of another kind go that way.
 
+    With ``Y = R^-T T^T``, ``1 + Y Y^T = C C^T`` and the innovations ``e = B - Y^T c`` of the
+    targets, R becomes ``C^T R``, c becomes ``C^T c + C^-1 Y e``, and the squares of what is
+    left grow by ``|e|^2 - |C^-1 Y e|^2``.
+
     Parameters
     ----------
-    R : ndarray of shape (k, p)
+    triangle : ndarray of shape (k + 1, width)
         Triangle so far.
-    M : ndarray of shape (n, p)
+    M : ndarray of shape (n, width)
         Further rows.
+    n_parameters : int
+        Columns before the targets.
 
     Returns
     -------
-    R : ndarray of shape (min(k + n, p), p)
+    triangle : ndarray of shape (min(k + n, n_parameters) + 1, width)
         Triangle of all.
     """
-    if R.shape[0] == R.shape[1] and np.diagonal(R).all():
+    p = n_parameters
+    R, c, left = triangle[:-1, :p], triangle[:-1, p:], triangle[-1, p:]
+    if R.shape[0] == p and np.diagonal(R).all():
         with np.errstate(over="ignore", invalid="ignore"):
-            whitened = solve_triangular(R, M.T, trans="T", check_finite=False)
-            gram = whitened @ whitened.T
+            Y = solve_triangular(R, M[:, :p].T, trans="T", check_finite=False)
+            gram = Y @ Y.T
         # Not true for NaN either.
-        if np.diagonal(gram).max() < _ALIKE:
+        if np.diagonal(gram).max(initial=0.0) < _ALIKE:
             gram[np.diag_indices_from(gram)] += 1
-            return np.linalg.cholesky(gram).T @ R
-    return triangularise(np.concatenate([R, M]))
+            C = np.linalg.cholesky(gram)
+            innovation = M[:, p:] - Y.T @ c
+            gain = solve_triangular(C, Y @ innovation, lower=True, check_finite=False)
+            updated = np.zeros((p + 1, M.shape[1]))
+            updated[:p, :p] = C.T @ R
+            updated[:p, p:] = C.T @ c + gain
+            size = _column_norms(innovation)
+            scale = np.maximum(np.maximum(size, left), np.finfo(np.float64).tiny)
+            squares = (left / scale) ** 2 + (size / scale) ** 2
+            squares -= (_column_norms(gain) / scale) ** 2
+            updated[p, p:] = scale * np.sqrt(np.maximum(squares, 0))
+            return updated
+    return triangularise(np.concatenate([triangle, M]), p)
 
 
 # Largest squared norm of a whitened column for which a Gram matrix loses no digits that matter.
 _ALIKE = 50.0
 
 
-def _solve_tall(R, rhs, scale, rank_tol):
-    """Whitener, coefficients, null space, rank and condition of a square triangle."""
-    equilibrated = R / scale
-    condition = condition_number(equilibrated)
-    identity = np.eye(R.shape[1])
-    if condition * rank_tol < _SAFETY:
-        inverse = solve_triangular(equilibrated, identity, check_finite=False)
-        coef = solve_triangular(R, rhs, check_finite=False)
-        return inverse / scale[:, None], coef, None, R.shape[1], condition
-    U, values, Vt = svd(equilibrated, check_finite=False)
-    rank = int(np.sum(values > rank_tol * values[:1]))
-    whitener = (Vt[:rank].T / values[:rank]) / scale[:, None]
-    coef = whitener @ (U[:, :rank].T @ rhs)
-    null = None
-    if rank < R.shape[1]:
-        null, _ = np.linalg.qr(Vt[rank:].T * (scale.min() / scale)[:, None])
-        coef = coef - null @ (null.T @ coef)
-        condition = float(values[0] / values[rank - 1]) if rank else 1.0
-    return whitener, coef, null, rank, condition
+def _solve(R, rhs, size, unit, rank_tol):
+    """Whitener, coefficients, null space, rank and condition of a triangle or trapezoid.
+
+    The columns of `R` have the norms `size`, and are features times `unit`.
+    """
+    equilibrated = R / np.where(size > 0, size, 1.0)
+    square = R.shape[0] == R.shape[1]
+    full = square and np.diagonal(R).all()
+    condition = condition_number(equilibrated) if full else np.inf
+    if not full or condition * rank_tol >= _SAFETY:
+        U, values, Vt = svd(equilibrated, full_matrices=square, check_finite=False)
+        # A zero on the diagonal is a direction that is not there, whatever the user's cut.
+        cut = rank_tol if full else max(rank_tol, np.finfo(np.float64).eps)
+        rank = int(np.sum(values > cut * values[:1]))
+        if rank < R.shape[1]:
+            whitener = _shortest(Vt[:rank].T, values[:rank], size / unit) / unit[:, None]
+            coef = whitener @ (U[:, :rank].T @ rhs)
+            top = size.max() or 1.0
+            null = Vt[rank:].T * (top / np.where(size > 0, size, top))[:, None]
+            condition = float(values[0] / values[rank - 1]) if rank else 1.0
+            return whitener, coef, null if square else None, rank, condition
+    inverse = solve_triangular(equilibrated, np.eye(R.shape[1]), check_finite=False)
+    coef = solve_triangular(R, rhs, check_finite=False)
+    return inverse / size[:, None], coef, None, R.shape[1], condition
 
 
-def _solve_wide(R, rhs, alpha, rank_tol):
-    """The same for a problem with fewer rows than features."""
+def _shortest(V, values, size):
+    """Of all coefficients of columns of this size with singular values and vectors, the shortest.
+
+    They lie in the space of the rows, which is that of ``size V``.
+    """
+    if not values.size:
+        return np.zeros_like(V)
+    basis, triangle, order = _orthonormalise(V * (size / size.max())[:, None])
+    inner = solve_triangular(triangle, np.diag(1 / values)[order], trans="T", check_finite=False)
+    return basis @ inner / size.max()
+
+
+def _solve_wide_ridge(R, rhs, alpha):
+    """The same for a ridge regression with fewer rows than features."""
     U, values, Vt = svd(R, full_matrices=False, check_finite=False)
-    kept = values > rank_tol * values[:1]
-    rank = int(np.sum(kept))
-    values, V = values[:rank], Vt[:rank].T
     # Tikhonov's filter, which does not square the condition number.
     length = np.hypot(values, np.sqrt(alpha))
-    coef = V @ ((values / length / length)[:, None] * (U[:, :rank].T @ rhs))
-    condition = float(values[0] / values[-1]) if rank else 1.0
-    return V / length, coef, None, R.shape[1] if alpha > 0 else rank, condition
+    coef = Vt.T @ ((values / length / length)[:, None] * (U.T @ rhs))
+    condition = float(length.max(initial=1.0) / length.min(initial=1.0))
+    return Vt.T / length, coef, None, R.shape[1], condition
+
+
+def _orthonormalise(M):
+    """QR decomposition with pivots, accurate in each row however much their sizes differ."""
+    rows = np.argsort(-np.abs(M).max(axis=1, initial=0.0))
+    basis = np.empty_like(M)
+    basis[rows], triangle, order = qr(M[rows], mode="economic", pivoting=True, check_finite=False)
+    return basis, triangle, order
 
 
 def _penalise(R, rhs, alpha):
     """Triangle of the rows together with those of the penalty, ``sqrt(alpha) I``."""
     d = R.shape[1]
     penalty = np.concatenate([np.sqrt(alpha) * np.eye(d), np.zeros((d, rhs.shape[1]))], axis=1)
-    joined = triangularise(np.concatenate([np.concatenate([R, rhs], axis=1), penalty]))
+    parts = [np.concatenate([R, rhs], axis=1), penalty]
+    if np.sqrt(alpha) > np.abs(R).max():
+        # Reflections are accurate in each row if the large ones come first.
+        parts.reverse()
+    joined = triangularise(np.concatenate(parts), d)[:-1]
     return joined[:, :d], joined[:, d:]
 
 

@@ -4,7 +4,7 @@ Row i of the data always meets the same column of a sketching matrix, whatever t
 threads, back end or machine, and the matrix is never stored.
 """
 
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -41,7 +41,7 @@ def mix(z):
     return z ^ (z >> np.uint64(31))
 
 
-@cache
+@lru_cache(1024)
 def stream_key(seed, stream):
     """Key of one of the independent streams of a seed, a non-negative int below 2**64."""
     words = np.array([seed], dtype=np.uint64)

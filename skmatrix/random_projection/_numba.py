@@ -30,16 +30,16 @@ def srht(M, *, seed, start, n_components, block):
     sketch = np.zeros((n_components, M.shape[1]))
     keys = tuple(stream_key(seed, stream) for stream in (ROWS, PICKS, OUTPUTS, PLACES))
     low_bits = np.uint64((block.bit_length() - 1) // 2)
-    _srht(M, np.uint64(start), block, low_bits, keys, sketch)
-    sketch /= np.sqrt(n_components)
+    scale = 1 / np.sqrt(n_components)
+    _srht(M, np.uint64(start), block, low_bits, keys, scale, sketch)
     return sketch
 
 
 def sparse_sign(M, *, seed, start, n_components, n_nonzero):
     """Sparse sign sketch; the contract is that of the array-API kernel of this name."""
     sketch = np.zeros((n_components, M.shape[1]))
-    _scatter(M, np.uint64(start), n_nonzero, stream_key(seed, ROWS), sketch)
-    sketch /= np.sqrt(n_nonzero)
+    scale = 1 / np.sqrt(n_nonzero)
+    _scatter(M, np.uint64(start), n_nonzero, stream_key(seed, ROWS), scale, sketch)
     return sketch
 
 
@@ -49,8 +49,8 @@ def sparse_sign_csr(
     """Sparse sign sketch of CSR rows; the contract is that of the kernel of this name."""
     sketch = np.zeros((n_components, n_features))
     key = stream_key(seed, ROWS)
-    _scatter_csr(data, indices, indptr, row_weight, np.uint64(start), n_nonzero, key, sketch)
-    sketch /= np.sqrt(n_nonzero)
+    scale, start = 1 / np.sqrt(n_nonzero), np.uint64(start)
+    _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, scale, sketch)
     return sketch
 
 
@@ -71,8 +71,8 @@ def _target(h, t, n_components, n_nonzero):
 
 
 @njit(**_JIT)
-def _scatter(M, start, n_nonzero, key, sketch):
-    """Add each row to, or subtract it from, its rows of the sketch."""
+def _scatter(M, start, n_nonzero, key, scale, sketch):
+    """Add each row, times a scale with a sign, to its rows of the sketch."""
     n_components, k = sketch.shape
     for i in range(M.shape[0]):
         row = M[i]
@@ -80,23 +80,20 @@ def _scatter(M, start, n_nonzero, key, sketch):
         for t in range(n_nonzero):
             h = _mix(row_key + np.uint64(t + 1) * GOLDEN)
             out = sketch[_target(h, t, n_components, n_nonzero)]
-            if h & _ONE:
-                for j in range(k):
-                    out[j] += row[j]
-            else:
-                for j in range(k):
-                    out[j] -= row[j]
+            signed = scale if h & _ONE else -scale
+            for j in range(k):
+                out[j] += signed * row[j]
 
 
 @njit(**_JIT)
-def _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, sketch):
-    """Add the entries of each weighted row to, or subtract them from, its rows of the sketch."""
+def _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, scale, sketch):
+    """Add the entries of each weighted row, times a scale with a sign, to its rows."""
     n_components = sketch.shape[0]
     for i in range(indptr.shape[0] - 1):
         if indptr[i] == indptr[i + 1]:
             continue
         row_key = _mix(key + (start + np.uint64(i)) * GOLDEN)
-        weight = np.float64(row_weight[i])
+        weight = scale * np.float64(row_weight[i])
         for t in range(n_nonzero):
             h = _mix(row_key + np.uint64(t + 1) * GOLDEN)
             out = sketch[_target(h, t, n_components, n_nonzero)]
@@ -106,8 +103,8 @@ def _scatter_csr(data, indices, indptr, row_weight, start, n_nonzero, key, sketc
 
 
 @njit(**_JIT)
-def _srht(M, start, block, low_bits, keys, sketch):
-    """Sum of the unscaled sketches of the blocks, by tiles of columns."""
+def _srht(M, start, block, low_bits, keys, scale, sketch):
+    """Add the sketches of the blocks, by tiles of columns."""
     n_rows, k = M.shape
     n_components = sketch.shape[0]
     row_key, pick_key, output_key, place_key = keys
@@ -128,7 +125,8 @@ def _srht(M, start, block, low_bits, keys, sketch):
         for c in range(n_components):
             h = _mix(block_picks + np.uint64(c) * GOLDEN)
             picks[c] = np.int64(((h >> _HALF) * np.uint64(block)) >> _HALF)
-            output[c] = 1.0 if _mix(block_outputs + np.uint64(c) * GOLDEN) & _ONE else -1.0
+            positive = _mix(block_outputs + np.uint64(c) * GOLDEN) & _ONE
+            output[c] = scale if positive else -scale
         for left in range(0, k, _TILE):
             width = min(_TILE, k - left)
             part = tile[: block * width]

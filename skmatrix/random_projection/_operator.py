@@ -204,6 +204,10 @@ class SketchOperator(LinearOperator):
     def _matmat(self, X):
         return self.apply_chunk(X)
 
+    def _rmatvec(self, z):
+        # Before SciPy 1.15 the operator does not find its way from one to the other.
+        return self._rmatmat(z.reshape(-1, 1))[:, 0]
+
     def _rmatmat(self, Z):
         S = self._sketch
         pieces = S.pieces(0, self.shape[1])

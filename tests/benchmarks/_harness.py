@@ -78,12 +78,17 @@ class Contender:
         return [module for module in self.requires if find_spec(module) is None]
 
 
+class Unavailable(Exception):
+    """Raised by ``make_data`` where this machine has not what the case takes; the text says it."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One comparison; the first contender is ours.
 
     ``workloads`` maps a size ("tiny", "full") to a list of keyword arguments of ``make_data``. With
-    ``growth`` the workloads are a sweep over that argument, and exponents are fitted.
+    ``growth`` the workloads are a sweep over that argument, and exponents are fitted. A case that
+    is not ``timed`` is about accuracies alone: it runs once, and its table has no times.
     """
 
     name: str
@@ -94,6 +99,7 @@ class Case:
     requires: tuple[str, ...] = ()
     growth: str | None = None
     memory: bool = True
+    timed: bool = True
     max_rounds: int | None = None
     remarks: str = ""
     packages: tuple[str, ...] = field(default=())
@@ -141,6 +147,7 @@ def measure(case, *, size="full", rounds=5, threads=1, fresh_process=True, echo=
         "case": case.name,
         "title": case.title,
         "remarks": case.remarks,
+        "timed": case.timed,
         "size": size,
         "environment": environment(case, threads),
         "workloads": [],
@@ -150,10 +157,16 @@ def measure(case, *, size="full", rounds=5, threads=1, fresh_process=True, echo=
         report["skipped"] = f"not installed: {', '.join(missing)}"
         echo(f"{case.name}: {report['skipped']}")
         return report
-    rounds = min(rounds, case.max_rounds or rounds)
+    rounds = min(rounds, case.max_rounds or rounds) if case.timed else 1
+    fresh_process = fresh_process and case.memory and case.timed
     for parameters in case.workloads[size]:
         echo(f"{case.name}: {label(parameters)}")
-        entry = _measure_workload(case, parameters, rounds, threads, fresh_process and case.memory)
+        try:
+            entry = _measure_workload(case, parameters, rounds, threads, fresh_process)
+        except Unavailable as reason:
+            report["skipped"] = str(reason)
+            echo(f"{case.name}: {reason}")
+            return report
         report["workloads"].append({"parameters": parameters, "contenders": entry})
         echo("\n".join(_text_lines(entry)))
     if case.growth:

@@ -26,21 +26,22 @@ def to_rst(report):
         parts.append(f"Not run ({report['skipped']}).\n")
     for workload in [] if "growth" in report else report["workloads"]:
         title = label(workload["parameters"])
-        parts.append(_list_table(title, *_workload_rows(workload["contenders"])))
+        rows = _workload_rows(workload["contenders"], report["timed"])
+        parts.append(_list_table(title, *rows))
     if "growth" in report:
         title = f"Median wall time, growing with {report['growth']['variable']}"
         parts.append(_list_table(title, *_growth_rows(report["growth"])))
-    parts.append(_environment_line(report["environment"]))
+    parts.append(_environment_line(report["environment"], report["timed"]))
     return "\n".join(parts)
 
 
-def _workload_rows(contenders):
-    """Header and rows: times, ratio, memory, first call, accuracies."""
+def _workload_rows(contenders, timed):
+    """Header and rows: times, ratio, memory, first call, accuracies; or accuracies alone."""
     measured = [result for result in contenders.values() if result["status"] == "ok"]
     accuracies = list(dict.fromkeys(key for result in measured for key in result["accuracy"]))
     has_memory = any("memory" in result for result in measured)
     has_first_call = any("first_call" in result for result in measured)
-    header = ["", "wall, s", "CPU, s", "wall / ours"]
+    header = ["", *["wall, s", "CPU, s", "wall / ours"] * timed]
     header += ["memory, MB"] * has_memory + ["first call, CPU s"] * has_first_call
     header += [key.replace("_", " ") for key in accuracies]
     rows = []
@@ -48,7 +49,9 @@ def _workload_rows(contenders):
         if result["status"] != "ok":
             rows.append([name, result["status"], *[""] * (len(header) - 2)])
             continue
-        row = [name, _times(result, "wall"), _times(result, "cpu"), _ratio(result)]
+        row = [name]
+        if timed:
+            row += [_times(result, "wall"), _times(result, "cpu"), _ratio(result)]
         if has_memory:
             row.append(_memory(result.get("memory")))
         if has_first_call:
@@ -110,8 +113,13 @@ def _list_table(title, header, rows):
     return "\n".join(lines) + "\n"
 
 
-def _environment_line(environment):
+def _environment_line(environment, timed):
     versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+    if not timed:
+        return (
+            f"{environment['system']}, {environment['date']}. Python {environment['python']}, "
+            f"{versions}.\n"
+        )
     return (
         f"Medians of interleaved rounds after one warm-up, {environment['threads']} threads on "
         f"{environment['cores']} cores ({environment['processor']}, {environment['system']}), "

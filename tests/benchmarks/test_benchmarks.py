@@ -3,6 +3,7 @@ import os
 import pickle
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,18 @@ from numpy.testing import assert_allclose
 
 from . import _harness
 from .__main__ import main
-from ._harness import ROOT, Case, Contender, fit_growth, load_cases, measure, register, time_ratio
+from ._harness import (
+    ROOT,
+    Case,
+    Contender,
+    Unavailable,
+    fit_growth,
+    load_cases,
+    measure,
+    register,
+    time_ratio,
+)
+from ._least_squares import LeastSquares, gradient
 from ._tables import to_rst, write_report
 
 CASES = load_cases()
@@ -130,6 +142,57 @@ def test_missing_package_of_a_case_is_reported():
     report = _quietly(_toy(requires=("no_such_module",)))
     assert report["skipped"] == "not installed: no_such_module"
     assert "Not run (not installed: no_such_module)" in to_rst(report)
+
+
+def test_what_the_machine_has_not_is_reported():
+    def make_data(size):
+        raise Unavailable("it takes more than there is")
+
+    report = _quietly(_toy(make_data=make_data))
+    assert report["skipped"] == "it takes more than there is"
+    assert "Not run (it takes more than there is)" in to_rst(report)
+
+
+def test_accuracies_alone_come_from_one_run_and_without_times():
+    report = _quietly(_toy(timed=False), rounds=3, fresh_process=True)
+    results = report["workloads"][0]["contenders"]
+    assert results["ours"]["rounds"] == 1
+    assert "memory" not in results["ours"]
+    page = to_rst(report)
+    assert "* - peer\n     - 20\n" in page
+    assert "* - absent\n     - not installed: no_such_module\n" in page
+    assert "wall" not in page
+    assert "Medians" not in page
+
+
+def test_no_room_for_a_memory_map(monkeypatch):
+    case = CASES["sketched_regression_memmap"]
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10**9))
+    report = _quietly(replace(case, workloads={"tiny": [{"n_samples": 10**9, "n_features": 1}]}))
+    assert report["skipped"] == ("it takes 10 GB of disk for temporary files, and 1 GB are free")
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+def test_errors_of_a_least_squares_solution(intercept):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((300, 4)), rng.standard_normal(300)
+    rows = np.column_stack([np.ones(300), X]) if intercept else X
+    solution = np.linalg.lstsq(rows, y)[0]
+    slope, residual = gradient(X, y, solution + 0.1, intercept)
+    misfit = y - rows @ (solution + 0.1)
+    assert_allclose(slope, rows.T @ misfit)
+    assert_allclose(residual, np.linalg.norm(misfit))
+    triangle = np.linalg.qr(rows, mode="r")
+    problem = LeastSquares.of_triangle(X, y, intercept, solution, triangle)
+    exact = problem.errors(solution)
+    assert exact["backward_error"] < 1e-15
+    assert exact["forward_error"] == exact["residual_excess"] == 0
+    excess = np.linalg.norm(misfit) ** 2 / np.linalg.norm(y - rows @ solution) ** 2 - 1
+    assert_allclose(problem.excess(solution + 0.1), excess)
+    # A solution of rows that were changed by so much, up to the square root of two.
+    change = 1e-6 * rng.standard_normal(rows.shape)
+    near = problem.backward_error(np.linalg.lstsq(rows + change, y)[0])
+    assert 0 < near < 1.5 * np.linalg.norm(change) / np.linalg.norm(rows)
 
 
 def test_name_is_used_once():

@@ -1,6 +1,7 @@
 """Tests of singular values of sparse residuals, of the ranks that they choose, and of threads."""
 
 import tracemalloc
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from scipy.sparse.linalg import ArpackNoConvergence
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skmatrix._backend import get_backend
@@ -130,6 +132,35 @@ def test_duality_gap_stays_on_the_engine():
     gap, norm = spectrum.duality_gap(problem, U, V, np.ones(2), 1.0, rng())
     assert gap > 0
     assert norm > 0
+
+
+@pytest.mark.parametrize("shape", [(60, 40), (300, 70), (70, 300), (9, 1), (20_000, 2)])
+def test_norm_outside_of_directions_is_that_of_the_dense_matrix(shape):
+    matrix = sparse(*shape, density=0.3)
+    directions = [rng().standard_normal((n, 1)) for n in shape]
+    rest = matrix.toarray()
+    for _ in range(2):
+        unit = directions[0] / np.linalg.norm(directions[0])
+        rest = (rest - unit @ (unit.T @ rest)).T
+        directions.reverse()
+    norm = spectrum.spectral_norm_outside(matrix, *directions, rng())
+    largest = np.linalg.norm(matrix.toarray(), 2)
+    np.testing.assert_allclose(norm, np.linalg.norm(rest, 2), rtol=1e-3, atol=1e-12 * largest)
+
+
+@pytest.mark.parametrize("tol", [1e-2, 1e-3, 1e-6])
+@pytest.mark.parametrize("solver", ["pcg", "cholesky", "sketch"])
+def test_stopping_early_does_not_call_for_more_components(solver, tol):
+    X, _ = make_low_rank_matrix_completion(
+        60, 40, rank=3, n_observed=0.5, noise=0.1, random_state=0
+    )
+    model = MatrixCompletion(3, solver=solver, penalty="constant", tol=tol, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(X)
+    model.set_params(n_components=2)
+    with pytest.warns(ConvergenceWarning, match="n_components=2 is too small"):
+        model.fit(X)
 
 
 @pytest.mark.parametrize("weight", [1e-9, 1e-3])

@@ -115,7 +115,7 @@ class TestMemory:
 
     @pytest.mark.parametrize("kind", ["srht", "sparse_sign", "uniform"])
     def test_sparse(self, kind):
-        A = sp.random_array((40_000, 300), density=0.01, format="csr", rng=0)
+        A = sp.random_array((40_000, 300), density=0.01, format="csr", random_state=0)
         S = SketchOperator(kind, 50, 40_000, random_state=0)
         # Dense, it would be 96 megabytes.
         assert peak(lambda: S @ A) < 20e6
