@@ -244,6 +244,8 @@ def merge_sums(left, right):
     entropies ``a (H_a - log a) + b (H_b - log b)``, means ``a m_a + b m_b``.
     """
     log_sum = np.logaddexp(left[0], right[0])
+    if len(left) == 1:
+        return (log_sum,)
     origin = np.where(np.isneginf(log_sum), 0.0, log_sum)
     a, b = np.exp(left[0] - origin), np.exp(right[0] - origin)
     entropy = sum(
@@ -450,8 +452,6 @@ def _part(points, queries, shared):
 
 def _sums_and_squares(points, queries, h, request):
     """Sums and nearest squares of queries."""
-    if not queries.shape[0]:
-        return tuple(np.zeros((5, 0))), np.zeros((0, request.get("k", 0)))
     sums = points.sums(queries, h, moments=request["moments"])
     k = request.get("k", 0)
     return sums, points.nearest(queries, k, h=h) if k else np.zeros((queries.shape[0], 0))

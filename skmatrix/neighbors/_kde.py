@@ -24,7 +24,7 @@ from ._kde_fit import (
     pooled_index,
     spreads,
 )
-from ._kde_points import Distinct, Points, merge_duplicates
+from ._kde_points import Distinct, Located, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
 from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
 
@@ -333,7 +333,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "X_fit_" if self._blocks is None else "weight_fit_", method)
-        return be, X, self._metric.apply(to_numpy(X))
+        Z = Located(to_numpy(X), self._metric)
+        return be, X, Z if self._blocks is None else Z[:]
 
     def _sums(self, be, Z, moments=False):
         """Sums over the points for queries."""
@@ -345,7 +346,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         """The points, on the engine of a call."""
         if self._blocks is not None:
             return self._blocks
-        Z, weight = (to_numpy(a).astype(np.float64) for a in (self.X_fit_, self.weight_fit_))
+        arrays = to_numpy(self.X_fit_), to_numpy(self.weight_fit_)
+        Z, weight = (array.astype(np.float64, copy=False) for array in arrays)
         return Points(be, Z, weight, pool=pool, place=self._place, **self._settings())
 
     @staticmethod
@@ -388,7 +390,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     def _log_density(self, X):
         """Log-densities of points on the host, without a warning of those out of reach."""
         be = get_backend(self.backend, np.empty(0))
-        return self._sums(be, self._metric.apply(X))[0] + self.log_norm_
+        return self._sums(be, Located(X, self._metric))[0] + self.log_norm_
 
     def _warn_out_of_reach(self, log_density):
         """Warn of queries at which the density is 0."""

@@ -3,16 +3,17 @@
 import math
 
 import numpy as np
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 
 from ._kde_profiles import COMPACT, width
 from ._kde_theory import kl_bandwidth
 
 # The search for the likelihood's maximum ends when the bandwidth changes by less than this share.
 _TOLERANCE = 1e-4
-# Share of the likelihood by which rounding may lower it.
-_ROUNDING = 1e-12
 _MAX_STEPS = 50
+# Longest step in log h, and points that are left out for the start of the search.
+_STRIDE = 0.2
+_SCOUTS = 1000
 # Bandwidths without gain after which a search ends.
 _PATIENCE = 2
 # Share of the bandwidth of all features below which that of one has no maximum.
@@ -79,12 +80,14 @@ class LeaveOneOut:
         curvature = float(self.weight @ (fourth - square**2 - 2 * square))
         return value, mean - d, curvature, h * math.sqrt(mean / d)
 
-    def _likelihood(self, log_sum, log_h):
+    def _likelihood(self, log_sum, log_h, rows=slice(None)):
         """Mean log-likelihood by the sums of shape (n_queries,) and the logarithm of a bandwidth,
-        or by sums of shape (n_queries, n_bandwidths) and several.
+        or by sums of shape (n_queries, n_bandwidths) and several; of some queries, if they are
+        named.
         """
         spread = log_h * self.points.n_features + self.log_unit
-        mean = self.weight @ (log_sum.T - self.log_rest).T
+        weight = self.weight[rows]
+        mean = weight @ (log_sum.T - self.log_rest[rows]).T / weight.sum()
         return mean - spread - self.points.log_kernel_integral()
 
     def maximise(self):
@@ -94,20 +97,45 @@ class LeaveOneOut:
         return self._search()
 
     def _climb(self):
-        """Newton's steps in log h where they climb, EM steps elsewhere."""
-        h = self.nearest_bandwidth
-        value, slope, curvature, em = self.evaluate(h, moments=True)
+        """Newton's steps in log h, none longer than the grid that they start from is fine.
+
+        EM steps would be safe without a grid, but their number grows without bound with that of
+        the points within a bandwidth.
+        """
+        h, low, high = self._best_of_grid(), 0.0, math.inf
+        found = {}
         for _ in range(_MAX_STEPS):
-            step = -slope / curvature if curvature < 0 else math.inf
-            trial = h * math.exp(step) if abs(step) < 1 else em
-            found = self.evaluate(trial, moments=True)
-            if found[0] < value - _ROUNDING * abs(value) and trial != em:
-                trial, found = em, self.evaluate(em, moments=True)
-            change = abs(math.log(trial / h))
-            h, (value, slope, curvature, em) = trial, found
-            if change < _TOLERANCE:
+            found[h], slope, curvature, _ = self.evaluate(h, moments=True)
+            low, high = (h, high) if slope > 0 else (low, h)
+            newton = -slope / curvature if curvature < 0 else math.copysign(math.inf, slope)
+            trial = h * math.exp(min(max(newton, -_STRIDE), _STRIDE))
+            if not low <= trial <= high:
+                trial = math.sqrt(low * high)
+            if abs(math.log(trial / h)) < _TOLERANCE:
                 break
-        return h, value
+            h = trial
+        best = max(found, key=found.__getitem__)
+        return best, found[best]
+
+    def _best_of_grid(self):
+        """The likeliest bandwidth of a geometric series that spans all maxima, for some points.
+
+        At a maximum ``h^2 = <r^2> / d``, which is no less than with the nearest points alone, and
+        no more than with all points alike: about twice the variance.
+        """
+        n_queries = self.own.size
+        rows = slice(None, None, max(1, n_queries // max(_SCOUTS, n_queries // 20)))
+        low, high = self.nearest_bandwidth, max(2.0, self.nearest_bandwidth)
+        length = 1 + math.ceil(2 * math.log2(high / low))
+        h = high * 2.0 ** (-0.5 * np.arange(length))
+        log_sums = self.points.halvings(
+            self.queries[rows],
+            high * self.unit,
+            length,
+            self.nearest[rows] / high**2,
+            self.own[rows],
+        )
+        return float(h[np.argmax(self._likelihood(log_sums, np.log(h), rows))])
 
     def _search(self):
         """Doubled bandwidths until the likelihood falls, then golden section around the best.
@@ -146,24 +174,30 @@ class LeaveOneOut:
         ValueError
             If the likelihood has no maximum: each value of a feature is that of many points.
         """
-        h = np.full(self.points.n_features, self._climb()[0])
-        least = _COLLAPSED * h
-        for _ in range(_MAX_STEPS):
-            log_sum = self.points.sums(self.queries, h * self.unit, self.own)[0]
-            moments = self.points.coordinate_moments(self.queries, h * self.unit, log_sum, self.own)
-            updated = h * np.sqrt(self.weight @ moments)
-            if np.any(updated < least):
-                raise ValueError(
-                    "bandwidth='loo_per_feature' needs features without many equal values: those"
-                    f" of feature {int(np.argmin(updated / least))} are the likelier the smaller"
-                    " its bandwidth. Drop such features, or use bandwidth='loo'."
-                )
-            change = np.abs(np.log(updated / h)).max()
-            h = updated
-            if change < 10 * _TOLERANCE:  # the likelihood is flat around its maximum
-                break
-        log_sum = self.points.sums(self.queries, h * self.unit, self.own)[0]
-        return h, float(self._likelihood(log_sum, np.mean(np.log(h))))
+        start = np.full(self.points.n_features, math.log(self._climb()[0]))
+        least = start[0] + math.log(_COLLAPSED)
+        inner = minimize(
+            self._cost_per_feature,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[(least, None)] * start.size,
+            options={"maxiter": _MAX_STEPS, "ftol": 1e-10, "gtol": 1e-5},
+        )
+        if np.any(inner.x <= least):
+            raise ValueError(
+                "bandwidth='loo_per_feature' needs features without many equal values: those of"
+                f" feature {int(np.argmin(inner.x))} are the likelier the smaller its bandwidth."
+                " Drop such features, or use bandwidth='loo'."
+            )
+        return np.exp(inner.x), -float(inner.fun)
+
+    def _cost_per_feature(self, log_h):
+        """Minus the mean log-likelihood, and its slopes ``1 - <r_k^2> / h_k^2``."""
+        h = np.exp(log_h) * self.unit
+        log_sum = self.points.sums(self.queries, h, self.own)[0]
+        moments = self.points.coordinate_moments(self.queries, h, log_sum, self.own)
+        return -self._likelihood(log_sum, np.mean(log_h)), 1 - self.weight @ moments
 
     def path(self, bandwidths=None):
         """Mean log-likelihood at many bandwidths.

@@ -11,7 +11,7 @@ from .._sklearn import Interval, _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ._kde import KDE
-from ._kde_points import are_counts
+from ._kde_points import Located, are_counts
 
 
 class KDEOutlierDetector(OutlierMixin, BaseEstimator):
@@ -196,7 +196,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "train_scores_", method)
-        log_density = _leave_one_out(self.density_, be, self.density_._metric.apply(to_numpy(X)))
+        log_density = _leave_one_out(self.density_, be, Located(to_numpy(X), self.density_._metric))
         return be.home.astype(be.unload(log_density), X.dtype)
 
     def decision_function(self, X):
@@ -248,7 +248,7 @@ def _leave_one_out(density, be, Z):
         The fitted density.
     be : Backend
         Back end of the queries.
-    Z : ndarray of shape (n_queries, n_features)
+    Z : Located of shape (n_queries, n_features)
         Their coordinates.
 
     Returns
@@ -258,7 +258,7 @@ def _leave_one_out(density, be, Z):
     """
     with thread_pool(be, density.n_jobs) as pool:
         points = density._with_engine(be, pool)
-        Z = Z.astype(to_numpy(density.X_fit_).dtype).astype(np.float64)
+        Z = Z[:].astype(to_numpy(density.X_fit_).dtype).astype(np.float64)
         own = points.find(Z)
         log_sum = points.sums(Z, to_numpy(density.bandwidth_), own)[0]
     weight = np.where(own >= 0, points.take(own)[1], 0.0)

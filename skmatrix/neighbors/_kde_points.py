@@ -14,6 +14,8 @@ from ._kde_profiles import log_integral
 _BLOCK = 1024
 # Points that are neighbours in the order of the data, as many as a tile of the compiled loops has.
 _LEAF = 512
+# Columns of which one without repetitions spares the comparison of whole rows.
+_SCREENED = 4
 # Features up to which a spatial order helps.
 _ORDERED = 16
 
@@ -70,6 +72,31 @@ class Metric:
             for column, row in zip(Z[block].T, self.transform, strict=True):
                 whitened[block] += column[:, None] * row
         return whitened
+
+
+@dataclass(frozen=True)
+class Located:
+    """Coordinates of queries, which are computed where they are needed, a block at a time.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_queries, n_features)
+        Queries.
+    metric : Metric
+        What their coordinates are.
+    """
+
+    X: np.ndarray
+    metric: Metric
+
+    @property
+    def shape(self):
+        """Number of queries, and dimension."""
+        return self.X.shape
+
+    def __getitem__(self, rows):
+        """Coordinates of some rows."""
+        return self.metric.apply(self.X[rows])
 
 
 @dataclass(frozen=True)
@@ -311,7 +338,7 @@ class Points(Weighted):
     def find(self, queries):
         """Places in the data of the points that equal queries, -1 where none does."""
         # Adding 0 makes one zero out of two.
-        data, queries = self.fetch(np.arange(self.n_points)) + 0.0, queries + 0.0
+        data, queries = self.fetch(np.arange(self.n_points)) + 0.0, queries[:] + 0.0
         likely = np.flatnonzero(np.isin(data[:, 0], queries[:, 0]))
         places = {data[i].tobytes(): i for i in likely}
         return np.array([places.get(row.tobytes(), -1) for row in queries], dtype=np.int64)
@@ -323,59 +350,76 @@ class Points(Weighted):
         return np.where(chosen >= 0, self.place[chosen], -1)
 
     def sums(self, queries, h, own=None, moments=False):
-        """Sums over the points for queries; see :func:`density_sums`."""
-        arguments = {"profile": self.profile, "df": self.df, "moments": moments}
-        parts = self._run(kernels.density_sums, queries, h, own, (self.log_weight,), (), arguments)
-        return tuple(np.concatenate([part[i] for part in parts]) for i in range(5))
+        """Sums over the points for queries; see :func:`density_sums`. One without `moments`."""
+        sums = np.empty((5 if moments else 1, queries.shape[0]))
+        scalars = {"profile": self.profile, "df": self.df, "moments": moments}
+        self._run(kernels.density_sums, queries, h, own, sums.T, scalars, (self.log_weight,))
+        return tuple(sums)
 
     def nearest(self, queries, k, own=None, h=1.0):
         """Squared distances of the k nearest points in units of h."""
-        parts = self._run(kernels.nearest_squares, queries, h, own, (), (), {"k": k})
-        return np.concatenate(parts)
+        squares = np.empty((queries.shape[0], k))
+        return self._run(kernels.nearest_squares, queries, h, own, squares, {"k": k})
 
     def halvings(self, queries, h, n_bandwidths, nearest, own=None):
         """Logarithms of Gaussian sums for ``h^2, h^2 / 2, ...``; `nearest` in units of h."""
-        parts = self._run(
-            kernels.halving_sums,
-            queries,
-            h,
-            own,
-            (self.log_weight,),
-            (nearest,),
-            {"n_bandwidths": n_bandwidths},
+        log_sums = np.empty((queries.shape[0], n_bandwidths))
+        arrays, scalars = (self.log_weight,), {"n_bandwidths": n_bandwidths}
+        return self._run(
+            kernels.halving_sums, queries, h, own, log_sums, scalars, arrays, (nearest,)
         )
-        return np.concatenate(parts)
 
     def coordinate_moments(self, queries, h, log_total, own=None):
         """Mean squared differences by coordinate in units of h."""
-        parts = self._run(
-            kernels.coordinate_moments, queries, h, own, (self.log_weight,), (log_total,), {}
+        arrays, moments = (self.log_weight,), np.empty(queries.shape)
+        return self._run(
+            kernels.coordinate_moments, queries, h, own, moments, {}, arrays, (log_total,)
         )
-        return np.concatenate(parts)
 
-    def _run(self, kernel, queries, h, own, fixed, per_query, scalars):
-        """Call a kernel for blocks of queries, by threads where there are some."""
-        data = self.be.load((self.Z / h).astype(self.dtype))
+    def _run(self, kernel, queries, h, own, out, scalars, fixed=(), per_query=()):
+        """Call a kernel for blocks of queries, by threads where there are some.
+
+        Parameters
+        ----------
+        kernel : Kernel
+            The kernel.
+        queries : ndarray or Located of shape (n_queries, n_features)
+            Coordinates of the queries.
+        h : float or ndarray of shape (n_features,)
+            Unit of the distances.
+        own : ndarray of shape (n_queries,) or None
+            Point that each query leaves out.
+        out : ndarray of shape (n_queries, n_results)
+            What is filled; of several results of the kernel, as many as have a column.
+        scalars : dict
+            Arguments of the kernel that are no arrays.
+        fixed, per_query : tuples of ndarray
+            Its further arrays: those that all queries share, and those with a row for each.
+
+        Returns
+        -------
+        out : ndarray of shape (n_queries, n_results)
+            The results.
+        """
+        data = self.be.load((self.Z / h).astype(self.dtype, copy=False))
         fixed = [self.be.load(array) for array in fixed]
         own = np.empty(0, dtype=np.int64) if own is None else self._rows(own)
 
         def call(begin):
-            end = min(begin + _BLOCK, queries.shape[0])
-            block = self.be.load((queries[begin:end] / h).astype(self.dtype))
-            extra = [self.be.load(array[begin:end]) for array in per_query]
-            mine = self.be.load(own[begin:end])
-            arrays = (block, data, *fixed, mine, *extra)
-            return _to_host(kernel(self.be, *arrays, **scalars))
+            rows = slice(begin, begin + _BLOCK)
+            block = self.be.load((queries[rows] / h).astype(self.dtype, copy=False))
+            extra = [self.be.load(array[rows]) for array in per_query]
+            mine = self.be.load(own[rows])
+            result = kernel(self.be, block, data, *fixed, mine, *extra, **scalars)
+            if isinstance(result, tuple):
+                columns = [to_numpy(column) for column in result[: out.shape[1]]]
+                result = np.stack(columns, axis=1)
+            out[rows] = to_numpy(result)
 
         starts = range(0, queries.shape[0], _BLOCK)
-        if self.pool is None:
-            return [call(begin) for begin in starts]
-        return list(self.pool.map(call, starts))
-
-
-def _to_host(result):
-    """What a kernel returned, as NumPy arrays."""
-    return tuple(map(to_numpy, result)) if isinstance(result, tuple) else to_numpy(result)
+        for _ in map(call, starts) if self.pool is None else self.pool.map(call, starts):
+            pass
+        return out
 
 
 def merge_duplicates(X, weight):
@@ -403,6 +447,8 @@ def merge_duplicates(X, weight):
 
 def first_of_equals(rows, weight):
     """Places of the first of equal rows, ascending, and the sums of the weights of each."""
+    if any(np.unique(column).size == column.size for column in rows.T[:_SCREENED]):
+        return np.arange(rows.shape[0]), weight
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if first.size == rows.shape[0]:
         return np.arange(first.size), weight

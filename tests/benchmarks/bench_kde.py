@@ -1,4 +1,4 @@
-"""KDE beside scikit-learn's KernelDensity and SciPy's gaussian_kde, and its theory on simulated data."""
+"""KDE beside scikit-learn's KernelDensity and SciPy's gaussian_kde, and its theory."""
 
 import math
 from dataclasses import dataclass

@@ -123,6 +123,26 @@ def test_loo_is_the_maximum_for_every_kernel(law, d, kernel):
     assert values[:20].max() < kde.loo_log_likelihood_ - 0.1
 
 
+@pytest.mark.parametrize("n", [1000, 6000])
+@pytest.mark.parametrize("d", [1, 2])
+def test_loo_is_the_maximum_where_many_points_lie_within_a_bandwidth(d, n):
+    X = np.random.default_rng(0).standard_normal((n, d))
+    kde = KDE(loo_max_queries=1500, random_state=2).fit(X)
+    _, values = kde.bandwidth_path(kde.bandwidth_ * np.geomspace(0.5, 2, 41))
+    assert values.max() <= kde.loo_log_likelihood_ + 1e-9
+    # Silverman's is nearly the best one for normal data.
+    assert kde.bandwidth_ == pytest.approx(KDE("silverman").fit(X).bandwidth_, rel=0.5)
+
+
+@pytest.mark.parametrize("inner", [1e-9, 1e-6, 1e-4])
+def test_twins_have_the_bandwidth_of_their_distance(inner):
+    """Far below the spread of the data, where a search by halves or doubles may not come."""
+    rng = np.random.default_rng(0)
+    centers, apart = rng.standard_normal((200, 5)), inner * rng.standard_normal((200, 5))
+    kde = KDE().fit(np.concatenate([centers, centers + apart]))
+    assert kde.bandwidth_ == pytest.approx(np.sqrt(np.mean(apart**2)), rel=1e-4)
+
+
 def test_search_goes_as_far_as_it_must():
     """On evenly filled space the best bandwidth is many times the distance of neighbours."""
     X = np.random.default_rng(0).uniform(size=(1500, 1))
