@@ -53,10 +53,10 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Bandwidth in the units of the data, or one for each feature. "loo" maximises the likelihood
         of left-out points, "loo_per_feature" does so for each feature. "nn" is the root mean
         square distance to the nearest point over the root of the number of features,
-        "kl_gaussian" what is optimal for Gaussian data with this covariance, "scott" and
-        "silverman" the rules of these names, scaled by the standard deviation of the data;
-        "sklearn_scott" and "sklearn_silverman" are not scaled, as in
-        :class:`~sklearn.neighbors.KernelDensity`.
+        "kl_gaussian" what is optimal for Gaussian data with this covariance in some 10 features
+        or more (in fewer it is far too small), "scott" and "silverman" the rules of these names,
+        scaled by the standard deviation of the data; "sklearn_scott" and "sklearn_silverman" are
+        not scaled, as in :class:`~sklearn.neighbors.KernelDensity`.
     kernel : str, default="gaussian"
         Kernel: "gaussian", "student", "exponential", "tophat", "epanechnikov", "linear" or
         "cosine". The last four are 0 beyond one bandwidth: in five dimensions or more most queries
@@ -66,6 +66,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     whiten : float or "loo", default=0.0
         Exponent a of partial whitening: distances are taken after ``Sigma^(-a/2)``. 0 leaves the
         data as they are, 1 makes their covariance the identity, "loo" looks for the likeliest.
+        Between 0 and 1 the result depends on the units of the features: standardise them first.
     shrinkage : float or "auto", default="auto"
         Share of the mean variance in ``Sigma``, from 0 to 1; "auto" is Ledoit and Wolf's.
     precision : {"auto", "float64", "float32"}, default="auto"

@@ -97,10 +97,10 @@ class LeaveOneOut:
         return self._search()
 
     def _climb(self):
-        """Newton's steps in log h, none longer than the grid that they start from is fine.
+        """Newton's steps in log h, none longer than the steps of the grid that they start from.
 
-        EM steps would be safe without a grid, but their number grows without bound with that of
-        the points within a bandwidth.
+        EM steps would be safe without a grid, but they shrink with the number of points within a
+        bandwidth.
         """
         h, low, high = self._best_of_grid(), 0.0, math.inf
         found = {}
@@ -167,7 +167,7 @@ class LeaveOneOut:
         return h, found[h]
 
     def per_feature(self):
-        """Bandwidth of each feature by the EM algorithm, and the likelihood.
+        """Bandwidth of each feature and the likelihood, by a quasi-Newton method from one for all.
 
         Raises
         ------
