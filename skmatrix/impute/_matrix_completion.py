@@ -7,7 +7,6 @@ import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.impute import MissingIndicator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -589,6 +588,9 @@ class MatrixCompletion(
                 f"add_indicator=True needs X as a NumPy array or a data frame. Got"
                 f" {type(X).__name__}."
             )
+        # Here, for the sake of the many who want none: it imports a good part of scikit-learn.
+        from sklearn.impute import MissingIndicator
+
         return MissingIndicator(error_on_new=False).fit(X)
 
     def _with_indicator(self, X, result):
