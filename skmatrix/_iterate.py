@@ -161,3 +161,34 @@ class Iterations:
             " max_iter, or accept a larger tol.",
             ConvergenceWarning,
         )
+
+
+def tasks(estimator, X, y, items, name):
+    """Go through a known number of items, of each of which callbacks are told.
+
+    Parameters
+    ----------
+    estimator : estimator with CallbackSupportMixin
+        The estimator being fitted.
+    X, y : array-like or None
+        Validated data, passed to the callbacks.
+    items : sequence
+        What to go through, to the end unless a callback asks to stop.
+    name : str
+        What callbacks call an item.
+
+    Yields
+    ------
+    item : object
+        The items, one at least.
+    """
+    data = {"estimator": estimator, "X": X, "y": y, "metadata": None}
+    fit = estimator._init_callback_context(max_subtasks=len(items))
+    fit.call_on_fit_task_begin(**data)
+    for item in items:
+        task = fit.subcontext(task_name=name)
+        task.call_on_fit_task_begin(**data)
+        yield item
+        if task.call_on_fit_task_end(**data, reconstruction_attributes=None):
+            break
+    fit.call_on_fit_task_end(**data, reconstruction_attributes=None)

@@ -1,0 +1,425 @@
+"""Augmented covariances: covariances of the delay embedding of each trial."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from .._backend import CONSTRAINT, get_backend, to_numpy
+from .._iterate import warn_caller
+from .._sklearn import Interval, StrOptions, _fit_context
+from .._threads import fit_threads
+from .._transaction import all_or_nothing
+from ..distributed import is_dask
+from . import _augmented_covariance_kernels as kernels
+from ._embedding import Embedding, choose_embedding
+from ._trials import check_length, check_order_and_lag, delays_of, flat_channels, read_trials
+
+ORDER_RULES = ("auto", "fnn", "cao", "mdop", "bic", "aic", "hq")
+LAG_RULES = ("auto", "mi", "mi_e", "acf", "mdop")
+# Bytes of a block of trials with what is computed of it.
+_BLOCK = 2**26
+# Least ridge for single precision, in which matrices of larger condition are not positive.
+_RIDGE_FLOAT32 = 1e-5
+
+
+class AugmentedCovariance(TransformerMixin, BaseEstimator):
+    r"""Covariances of trials and of their delayed copies.
+
+    Each trial of a multichannel recording becomes one symmetric positive definite matrix: the
+    covariance of all channels at p delays. It holds the covariance of the channels and, beside it,
+    their spectra and the coupling between them over time, and every method for covariance
+    matrices takes it as it is, first of all those of pyRiemann.
+
+    Use it where classes differ in rhythm or dynamics: EEG, MEG, EMG, accelerometers, vibrations.
+    For responses that are locked to an event take
+    :class:`pyriemann.estimation.ERPCovariances`, for classes that differ in power alone
+    :class:`pyriemann.estimation.Covariances`, which is order 1 of this.
+
+    Read more in the :ref:`User Guide <augmented_covariance>`.
+
+    Parameters
+    ----------
+    order : int or {"auto", "fnn", "cao", "mdop", "bic", "aic", "hq"}, default="auto"
+        Number p of copies, the first of which has no delay. The rules choose it from the data
+        without labels: false nearest neighbours ("fnn"), the method of Cao, that of Nichkawde
+        ("mdop"), and information criteria of autoregressive models. "auto" is "fnn". All but
+        "mdop" are lowered until p times the number of channels is at most the number of samples.
+    lag : int, array-like of int or {"auto", "mi", "mi_e", "acf", "mdop"}, default="auto"
+        Step between copies in samples, or p - 1 ascending delays. The rules: first minimum of the
+        mutual information ("mi"), first lag at which it is below 1/e of its value at 0 ("mi_e"),
+        the same of the autocorrelation ("acf"), and "mdop". "auto" is "mi".
+    estimator : str or callable, default="cov"
+        Estimator of the covariance of the embedded samples. "cov" never forms them; every other
+        one of :func:`pyriemann.geometry.covariance.covariances` does. Shrinkage by "oas" or "lwf"
+        takes away the lagged structure first, and with it accuracy.
+    toeplitz : bool, default=False
+        Whether to estimate one covariance for each delay, as the equations of Yule and Walker have
+        it: the matrix is block-Toeplitz then, twice as fast to compute, and as good for
+        classification. For estimator="cov" and a lag that is a number.
+    center : bool, default=True
+        Whether means are taken out; without it slow potentials remain.
+    reg : float, default=1e-6
+        Share of the mean eigenvalue that is added to the diagonal. It makes matrices positive
+        definite where channels are dependent (average reference, removed components) or samples
+        are few, and changes nothing else. In single precision it is at least 1e-5.
+    max_order : int, default=10
+        Largest order that a rule may choose.
+    max_lag : int or None, default=None
+        Largest lag that a rule may choose; None is a quarter of the trial, at most 50.
+    n_selection_trials : int, default=30
+        Trials that the rules look at, drawn at random.
+    n_channels : int or None, default=None
+        For X of two dimensions, number of channels, one after the other in each row; None is one.
+    random_state : int, RandomState instance or None, default=None
+        Source of the sample of trials.
+    n_jobs : int or None, default=None
+        Threads over blocks of trials; None means 1, unless in a joblib context, and -1 all cores.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where the covariances are computed. The rules run on the host.
+
+    Attributes
+    ----------
+    order_ : int
+        Order.
+    lag_ : int or None
+        Lag; None if delays were given.
+    delays_ : ndarray of shape (order_,)
+        Delays in samples, from 0.
+    embedding_ : Embedding
+        What the rules have chosen, with their curves.
+    n_channels_in_ : int
+        Number of channels.
+    n_times_in_ : int
+        Number of samples of a trial in the fit; it may be another one later.
+    n_features_in_ : int
+        Number of channels, or of columns if X has two dimensions.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the columns, if X has names that are all strings.
+
+    See Also
+    --------
+    AugmentedCovarianceClassifier : Classification, with the choice of order and lag.
+    augmented_covariance : The matrices alone.
+    select_embedding : The rules alone.
+
+    Notes
+    -----
+    (1) The model is :math:`x(t) = \sum_{k=1}^p A_k x(t - k \tau) + e(t)`. Its coefficients follow
+    from :math:`\Gamma(h) = \mathbb{E}\, x(t + h \tau) x(t)^T`, the blocks of the matrix.
+
+    (2) With :math:`z(t) = (x(t), x(t + d_1), \ldots)` over the :math:`L = T - d_{p-1}` samples that
+    all copies have, the matrix is the covariance of z with the divisor L - 1, or its second moment
+    with the divisor L if ``center=False``.
+
+    (3) For evenly spaced delays, :math:`S_{i+1,j+1} = S_{ij} - \sum_{t < \tau} x(t + i \tau)
+    x(t + j \tau)^T + \sum_{L \le t < L + \tau} x(t + i \tau) x(t + j \tau)^T`: the cost of n trials
+    of C channels is :math:`n (p C^2 L + p^2 C^2 \tau)` and not :math:`n p^2 C^2 L`.
+
+    (4) ``toeplitz=True``: :math:`\Gamma_k = \frac1T \sum_t x(t + k \tau) x(t)^T`, centred by trial.
+
+    (5) Block (i + k, i) is then :math:`\Gamma_k` and block (i, i + k) its transpose.
+
+    (6) At last :math:`G + reg \frac{\operatorname{tr} G}{D} I`, with :math:`D = p C`.
+
+    The authors' code drops `lag` further samples of each trial; ours on ``X[..., :-lag]`` is equal.
+
+    References
+    ----------
+    .. [1] Igor Carrara, Theodore Papadopoulo, "Classification of BCI-EEG based on augmented
+       covariance matrix", 2023. :arxiv:`2302.04508`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatrix.covariance import AugmentedCovariance
+    >>> X = np.random.default_rng(0).standard_normal((20, 3, 200))
+    >>> AugmentedCovariance(order=4, lag=2).fit_transform(X).shape
+    (20, 12, 12)
+    """
+
+    _parameter_constraints: dict = {
+        "order": [Interval(Integral, 1, None, closed="left"), StrOptions(set(ORDER_RULES))],
+        "lag": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions(set(LAG_RULES)),
+            "array-like",
+        ],
+        "estimator": [str, callable],
+        "toeplitz": ["boolean"],
+        "center": ["boolean"],
+        "reg": [Interval(Real, 0, None, closed="left")],
+        "max_order": [Interval(Integral, 1, None, closed="left")],
+        "max_lag": [Interval(Integral, 1, None, closed="left"), None],
+        "n_selection_trials": [Interval(Integral, 1, None, closed="left")],
+        "n_channels": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+        "n_jobs": [Integral, None],
+        "backend": CONSTRAINT,
+    }
+
+    def __init__(
+        self,
+        order="auto",
+        lag="auto",
+        *,
+        estimator="cov",
+        toeplitz=False,
+        center=True,
+        reg=1e-6,
+        max_order=10,
+        max_lag=None,
+        n_selection_trials=30,
+        n_channels=None,
+        random_state=None,
+        n_jobs=None,
+        backend="auto",
+    ):
+        self.order = order
+        self.lag = lag
+        self.estimator = estimator
+        self.toeplitz = toeplitz
+        self.center = center
+        self.reg = reg
+        self.max_order = max_order
+        self.max_lag = max_lag
+        self.n_selection_trials = n_selection_trials
+        self.n_channels = n_channels
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.backend = backend
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Choose order and lag, if they are not given.
+
+        Parameters
+        ----------
+        X : {array-like, dask array} of shape (n_trials, n_channels, n_times)
+            Trials, or two dimensions as `n_channels` says.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : AugmentedCovariance
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If the delays leave fewer than two samples of a trial.
+
+        Warns
+        -----
+        UserWarning
+            If there are more rows in the matrix than samples, or trials too short for a rule.
+        """
+        with all_or_nothing(self):
+            if is_dask(X):
+                from ..distributed._augmented_covariance import fit_row_blocks
+
+                return fit_row_blocks(self, X)
+            order, lag = self._checked()
+            be = get_backend(self.backend, X)
+            short = np.ndim(X) == 2
+            X = read_trials(self, be, X, reset=True)
+            with fit_threads(be, self.n_jobs) as pool:
+                self._set(self._chosen(X, order, lag, pool, warn=not short), lag)
+        return self
+
+    def _checked(self):
+        """Order and lag, once parameters go with each other."""
+        order, lag = check_order_and_lag(self.order, self.lag)
+        if self.toeplitz and (self.estimator != "cov" or isinstance(lag, tuple)):
+            raise ValueError(
+                "toeplitz=True needs estimator='cov' and a lag that is a number or a rule. Got"
+                f" estimator={self.estimator!r}, lag={self.lag!r}."
+            )
+        return order, lag
+
+    def _chosen(self, X, order, lag, pool, *, warn):
+        """Embedding of validated trials."""
+        if isinstance(lag, tuple):
+            return Embedding(order, None, np.array(lag), {})
+        if not isinstance(order, str):
+            if not isinstance(lag, str):
+                return Embedding(order, lag, np.array(delays_of(order, lag)), {})
+            check_length(delays_of(order, 1), X.shape[2], order, 1)
+        return choose_embedding(
+            to_numpy(X).astype(np.float64),
+            order=order,
+            lag=lag,
+            max_order=self.max_order,
+            max_lag=self.max_lag,
+            n_trials=self.n_selection_trials,
+            rng=check_random_state(self.random_state),
+            pool=pool,
+            warn=warn,
+        )
+
+    def _set(self, embedding, lag):
+        """Fitted attributes of a choice."""
+        delays = tuple(embedding.delays.tolist())
+        check_length(delays, self.n_times_in_, embedding.order, lag)
+        size, length = embedding.order * self.n_channels_in_, self.n_times_in_ - delays[-1]
+        if size > length and embedding.order > 1:
+            warn_caller(
+                f"The augmented covariance has {size} rows and only {length} samples: what is"
+                f" missing in rank is filled by reg={self.reg}. Lower order or lag.",
+                UserWarning,
+            )
+        self.embedding_, self.delays_ = embedding, embedding.delays
+        self.order_, self.lag_ = embedding.order, embedding.lag
+
+    def transform(self, X):
+        """Augmented covariance of each trial.
+
+        Parameters
+        ----------
+        X : {array-like, dask array} of shape (n_trials, n_channels, n_times)
+            Trials, whose number of times need not be that of the fit.
+
+        Returns
+        -------
+        covariances : array of shape (n_trials, D, D)
+            Symmetric positive definite matrices with D = order_ * n_channels_in_; lazy for dask
+            arrays, for which nothing warns.
+
+        Raises
+        ------
+        ValueError
+            If a trial is flat in all channels, or too short.
+
+        Warns
+        -----
+        UserWarning
+            If channels of some trials are flat.
+        """
+        check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._augmented_covariance import transform_row_blocks
+
+            return transform_row_blocks(self, X)
+        be = get_backend(self.backend, X)
+        X = read_trials(self, be, X, reset=False)
+        return be.unload(self._matrices(be, X, tuple(self.delays_.tolist())))
+
+    def _matrices(self, be, X, delays):
+        """Regularised matrices of validated trials, on the host or at their home."""
+        n, n_channels, n_times = X.shape
+        check_length(delays, n_times, len(delays), delays)
+        _check_flat(X)
+        size = len(delays) * n_channels
+        reg = self.reg if X.dtype == be.home.float64 else max(self.reg, _RIDGE_FLOAT32)
+        step = max(1, _BLOCK // (8 * (3 * size * size + 4 * n_channels * n_times)))
+        on_host = be.name in ("auto", "numpy", "numba")
+        precision = np.float64 if X.dtype == be.home.float64 else np.float32
+        filled = np.empty((n, size, size), dtype=precision) if on_host else [None] * n
+
+        def compute(begin):
+            block = be.load(X[begin : begin + step])
+            matrices = kernels.add_ridge(be, self._estimate(be, block, delays), reg=reg)
+            if on_host:
+                filled[begin : begin + step] = matrices
+            else:
+                filled[begin] = be.xp.astype(matrices, block.dtype)
+
+        starts = range(0, n, step)
+        with fit_threads(be, self.n_jobs) as pool:
+            list(map(compute, starts) if pool is None else pool.map(compute, starts))
+        return filled if on_host else be.xp.concat([filled[begin] for begin in starts])
+
+    def _estimate(self, be, X, delays):
+        """Matrices of some trials, before the ridge."""
+        if self.toeplitz:
+            lag = delays[1] if len(delays) > 1 else 1
+            lagged = kernels.lagged_covariances(
+                be, X, n_lags=len(delays), lag=lag, center=self.center
+            )
+            return kernels.block_toeplitz(be, lagged)
+        if self.estimator == "cov":
+            return kernels.delay_covariances(be, X, delays=delays, center=self.center)
+        return be.load(_by_pyriemann(to_numpy(X), delays, self.estimator))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.array_api_support = True
+        return tags
+
+
+def _check_flat(X):
+    """Refuse trials that are flat in every channel, and tell of those that are in some."""
+    flat = flat_channels(X)
+    if not flat.any():
+        return
+    if np.any(flat == X.shape[1]):
+        raise ValueError(
+            f"Trial {int(np.argmax(flat == X.shape[1]))} of X is flat: no channel varies. Leave it"
+            " out."
+        )
+    warn_caller(
+        f"{int(np.sum(flat > 0))} of {flat.size} trials have channels that do not vary: reg fills"
+        " their rows. Leave such channels out, if they are the same in all trials.",
+        UserWarning,
+    )
+
+
+def _by_pyriemann(X, delays, estimator):
+    """Covariances of the embedded samples by an estimator of pyRiemann."""
+    covariances = load_pyriemann("pyriemann.geometry.covariance").covariances
+    length = X.shape[2] - delays[-1]
+    embedded = np.concatenate([X[:, :, d : d + length] for d in delays], axis=1)
+    return covariances(embedded.astype(np.float64), estimator=estimator)
+
+
+def load_pyriemann(module):
+    """A module of pyRiemann, or an error that says how to install it."""
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            "This needs pyriemann, which is not installed. Install it with pip install"
+            " 'skmatrix[riemann]'."
+        ) from error
+
+
+def augmented_covariance(X, order, lag=1, *, toeplitz=False, center=True):
+    """Augmented covariances of trials, without regularisation.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_trials, n_channels, n_times)
+        Trials.
+    order : int
+        Number of copies.
+    lag : int or array-like of shape (order - 1,), default=1
+        Step between them in samples, or their delays.
+    toeplitz : bool, default=False
+        Whether the matrices are block-Toeplitz.
+    center : bool, default=True
+        Whether means are taken out.
+
+    Returns
+    -------
+    covariances : array of shape (n_trials, D, D)
+        Symmetric positive semidefinite matrices with D = order * n_channels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skmatrix.covariance import augmented_covariance
+    >>> X = np.random.default_rng(0).standard_normal((4, 2, 50))
+    >>> G = augmented_covariance(X, order=2, lag=3)
+    >>> Z = np.concatenate([X[0, :, :-3], X[0, :, 3:]])
+    >>> bool(np.allclose(G[0], np.cov(Z)))
+    True
+    """
+    model = AugmentedCovariance(order, lag, toeplitz=toeplitz, center=center, reg=0.0)
+    return model.fit_transform(X)

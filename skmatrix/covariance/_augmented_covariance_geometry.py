@@ -1,0 +1,110 @@
+"""What pyRiemann does for the classifier: references, tangent vectors, and models of matrices."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._iterate import warn_caller
+from ._augmented_covariance import load_pyriemann
+
+MATRIX_CLASSIFIERS = ("mdm", "fgmdm")
+_STEPS = ("mean", "map", "distance")
+_MAPS = ("euclid", "logchol", "logeuclid", "riemann", "wasserstein")
+# How much larger than its tolerance the step that a mean has left may be.
+_SLACK = 10.0
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Metrics of the mean, of the tangent space and of the distance, and the mean's tolerance.
+
+    Attributes
+    ----------
+    mean, map, distance : str or callable
+        Metrics, as pyRiemann names them.
+    tol : float
+        Tolerance of iterative means.
+    reg : float
+        Ridge of the matrices, for messages.
+    """
+
+    mean: Any
+    map: Any
+    distance: Any
+    tol: float
+    reg: float
+
+    @classmethod
+    def of(cls, metric, tol, reg):
+        """Geometry that the parameter `metric` describes."""
+        given = metric if isinstance(metric, dict) else dict.fromkeys(_STEPS, metric)
+        unknown = sorted(set(given) - set(_STEPS))
+        if unknown:
+            raise ValueError(f"metric may have the keys {list(_STEPS)}. Got {unknown} besides.")
+        metrics = {step: given.get(step, "riemann") for step in _STEPS}
+        if isinstance(metric, str) and metric not in _MAPS:
+            metrics["map"] = "riemann"
+        if isinstance(metrics["map"], str) and metrics["map"] not in _MAPS:
+            raise ValueError(f"metric['map'] must be one of {list(_MAPS)}. Got {metrics['map']!r}.")
+        return cls(**metrics, tol=tol, reg=reg)
+
+    @property
+    def mean_function(self):
+        """The mean as a function of matrices and weights."""
+        if not isinstance(self.mean, str):
+            return self.mean
+        gmean = load_pyriemann("pyriemann.geometry.mean").gmean
+        return partial(gmean, metric=self.mean, tol=self.tol)
+
+    def reference(self, matrices):
+        """Mean of matrices, at which the tangent space is."""
+        with self._naming_reg():
+            return self.mean_function(matrices)
+
+    def tangent(self, matrices, reference):
+        """Tangent vectors of matrices at a reference, of shape (n, D (D + 1) / 2)."""
+        tangent_space = load_pyriemann("pyriemann.geometry.tangentspace").tangent_space
+        with self._naming_reg():
+            return tangent_space(matrices, reference, metric=self.map)
+
+    def warn_if_short(self, vectors):
+        """Warn if a mean is not where its tangent vectors add up to nothing.
+
+        The norm of their mean is the step that the iteration would take next.
+        """
+        if self.mean == self.map == "riemann":
+            step = float(np.linalg.norm(vectors.mean(axis=0)))
+            if step > _SLACK * max(self.tol, np.finfo(vectors.dtype).eps * vectors.shape[1] ** 0.5):
+                warn_caller(
+                    "The mean of the augmented covariances did not converge: it would still move by"
+                    f" {step:.2g}, above mean_tol={self.tol:g}. The last one is used. Raise reg or"
+                    " mean_tol, or take metric={'mean': 'logeuclid'}.",
+                    ConvergenceWarning,
+                )
+
+    def matrix_classifier(self, name):
+        """Classifier of matrices by the distance to means."""
+        module = load_pyriemann("pyriemann.classification")
+        metric = {"mean": self.mean_function, "distance": self.distance, "map": self.map}
+        if name == "mdm":
+            del metric["map"]
+            return module.MDM(metric=metric)
+        return module.FgMDM(metric=metric)
+
+    @contextmanager
+    def _naming_reg(self):
+        """Name the parameter that helps, where the matrices are not positive definite."""
+        try:
+            yield
+        except (ValueError, np.linalg.LinAlgError) as error:
+            if isinstance(error, np.linalg.LinAlgError) or "positive" in str(error):
+                raise ValueError(
+                    f"Augmented covariances are not positive definite with reg={self.reg}: channels"
+                    " are dependent, or samples too few. Raise reg (1e-6 is the default), or lower"
+                    " order."
+                ) from error
+            raise
