@@ -19,6 +19,7 @@ def all_cases():
         **_sketch_cases(),
         **_sparse_regression_cases(),
         **_density_cases(),
+        **_embedding_cases(),
     }
 
 
@@ -195,4 +196,40 @@ def _sparse_regression_cases():
         "skmatrix.linear_model._sketched_regression_kernels:csr_gradient": [
             case(*shape) for shape in shapes
         ]
+    }
+
+
+def _embedding_cases():
+    """Cases of the search for a delay embedding, with ties and duplicates."""
+    rng = np.random.default_rng(0)
+    home = "skmatrix.covariance._embedding_kernels"
+
+    def series(n_series, n_times, digits):
+        walk = np.cumsum(rng.standard_normal((n_series, n_times)), axis=1)
+        return np.round(walk * 2.0**digits) / 2.0**digits
+
+    def case(*arrays, **scalars):
+        return KernelCase(arrays, scalars, upcasts=True)
+
+    walks = [series(3, 60, 8), series(1, 41, 0), np.zeros((2, 30))]
+    information = [case(walk, max_lag=9, n_bins=n_bins) for walk in walks for n_bins in (4, 7)]
+    delayed = [
+        case(walk, n_dimensions=3, lag=lag, window=window, stride=stride, metric=metric)
+        for walk in walks
+        for lag, window, stride in [(1, 0, 1), (4, 4, 1), (5, 2, 3), (3, 100, 1)]
+        for metric in ("euclidean", "maximum")
+    ]
+    nearest, tables = [], []
+    settings = [(10, 3, 1), (5, 0, 2), (3, 1, 1)]
+    for walk, (n_lags, window, stride) in zip(walks, settings, strict=True):
+        columns = walk[:, : walk.shape[1] - n_lags + 1]
+        nearest.append(case(columns, window=window, stride=stride))
+        index = rng.integers(-1, columns.shape[1], columns[:, ::stride].shape[1])
+        distance = np.where(index < 0, np.inf, rng.integers(1, 99, index.size) / 64)
+        tables.append(case(walk, distance, index, n_lags=n_lags, stride=stride))
+    return {
+        f"{home}:mutual_information": information,
+        f"{home}:delay_neighbors": delayed,
+        f"{home}:nearest_points": nearest,
+        f"{home}:expansion_table": tables,
     }

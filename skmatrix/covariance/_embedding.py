@@ -244,29 +244,25 @@ def choose_embedding(X, *, order, lag, max_order, max_lag, n_trials, rng, pool=N
         The choice.
     """
     _check_lengths(X.shape[2], order, lag, max_lag)
-    rules = [value for value in (order, lag) if isinstance(value, str)]
-    reason = _too_little(X, rules)
-    if reason is None and rules:
-        sample = X if len(X) <= n_trials else X[np.sort(rng.choice(len(X), n_trials, False))]
-        trials, varies = standardized(sample)
-        if not varies.any():
-            reason = "X does not vary"
-    if reason is not None:
-        given_up = {"auto"} if reason.startswith("X has 1 trial") else set(rules)
-        order, lag = (1 if value in given_up else value for value in (order, lag))
-        if warn:
-            warn_caller(
-                f"{reason}: order and lag cannot be chosen, and 1 is taken in the place of"
-                f" {' and '.join(repr(rule) for rule in dict.fromkeys(rules) if rule in given_up)}."
-                " Pass numbers.",
-                UserWarning,
-            )
-        rules = [value for value in (order, lag) if isinstance(value, str)]
-    if not rules:
-        return Embedding(order, lag, np.array(delays_of(order, lag)), {})
-    search = _Search(trials, varies, max_order, max_lag, pool)
-    order, lag = search.choose(*_named(order, lag))
-    return Embedding(order, lag, np.array(delays_of(order, lag)), search.curves)
+    rules = _rules(order, lag)
+    if rules:
+        trials, varies = standardized(_drawn(X, n_trials, rng))
+        reason, hopeless = _obstacle(X, varies, rules)
+        if hopeless and warn:
+            named = " and ".join(repr(rule) for rule in hopeless)
+            warn_caller(f"{reason}. {named} cannot choose, and 1 is taken instead.", UserWarning)
+        order, lag = (1 if value in hopeless else value for value in (order, lag))
+    curves = {}
+    if _rules(order, lag):
+        search = _Search(trials, varies, max_order, max_lag, pool)
+        order, lag = search.choose(*_named(order, lag))
+        curves = search.curves
+    return Embedding(order, lag, np.array(delays_of(order, lag)), curves)
+
+
+def _rules(order, lag):
+    """The rules among order and lag, each once."""
+    return list(dict.fromkeys(value for value in (order, lag) if isinstance(value, str)))
 
 
 def _check_lengths(n_times, order, lag, max_lag):
@@ -281,15 +277,18 @@ def _check_lengths(n_times, order, lag, max_lag):
         )
 
 
-def _too_little(X, rules):
-    """Why nothing can be chosen from X, or None."""
-    if not rules:
-        return None
+def _drawn(X, n_trials, rng):
+    """Some of the trials, in their order."""
+    return X if len(X) <= n_trials else X[np.sort(rng.choice(len(X), n_trials, replace=False))]
+
+
+def _obstacle(X, varies, rules):
+    """What keeps rules from choosing, and which of them."""
     if X.shape[2] < _MIN_TIMES:
-        return f"X has {X.shape[2]} times per trial and at least {_MIN_TIMES} are needed"
-    if len(X) == 1 and "auto" in rules:
-        return "X has 1 trial"
-    return None
+        return f"X has {X.shape[2]} times per trial and {_MIN_TIMES} are needed", rules
+    if not varies.any():
+        return "X does not vary", rules
+    return "X has a single trial", ["auto"] if len(X) == 1 and "auto" in rules else []
 
 
 def _named(order, lag):
@@ -367,7 +366,9 @@ class _Search:
             max_order = self._fitting_order(min(self.max_order, longest), lag)
             if max_order < 1:
                 return 1
-            curves = autoregression_criteria(self.be, self.trials, lag=lag, max_order=max_order)
+            curves = autoregression_criteria(
+                self.be, self.pool, self.trials, lag=lag, max_order=max_order
+            )
             self.curves.update(curves)
             return max(1, int(np.argmin(curves[rule])))
         n_dimensions = min(self.max_order + 2, longest)

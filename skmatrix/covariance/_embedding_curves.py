@@ -34,14 +34,13 @@ def standardized(X):
         Whether they do.
     """
     varies = X.max(axis=2) > X.min(axis=2)
-    # Divided by the largest value first: no square can overflow or underflow.
-    centred = X - X.mean(axis=2, keepdims=True)
-    bound = np.abs(centred).max(axis=2, keepdims=True)
-    varies &= bound[:, :, 0] > 0
-    scaled = centred / np.where(varies[:, :, None], bound, 1)
+    # Divided by the largest value first: no sum and no square can overflow or underflow.
+    bound = np.abs(X).max(axis=2, keepdims=True)
+    scaled = X / np.where(varies[:, :, None], bound, 1)
+    scaled -= scaled.mean(axis=2, keepdims=True)
     deviation = scaled.std(axis=2, keepdims=True)
-    scaled /= np.where(varies[:, :, None], deviation, 1)
-    scaled[~varies] = 0
+    varies &= deviation[:, :, 0] > 0
+    scaled = np.where(varies[:, :, None], scaled, 0) / np.where(varies[:, :, None], deviation, 1)
     return np.ascontiguousarray(scaled), varies
 
 
@@ -157,13 +156,13 @@ def cao_ratios(be, pool, series, *, lag, n_dimensions):
     return {"dimensions": np.arange(1, n_dimensions), "cao_e1": e1, "cao_e2": e2}
 
 
-def autoregression_criteria(be, trials, *, lag, max_order):
+def autoregression_criteria(be, pool, trials, *, lag, max_order):
     """Information criteria of autoregressions fitted to all trials at once.
 
     Parameters
     ----------
-    be : Backend
-        Where the kernels run.
+    be, pool
+        As in :func:`information_by_lag`.
     trials : array of shape (n_trials, n_channels, n_times)
         Standardised trials.
     lag : int
@@ -176,9 +175,13 @@ def autoregression_criteria(be, trials, *, lag, max_order):
     curves : dict of str to ndarray
         "orders" 0, ..., max_order, "aic", "hq" and "bic".
     """
-    lagged = lagged_covariances(be, trials, n_lags=max_order + 1, lag=lag)
+
+    def lagged(trial):
+        return lagged_covariances(be, trial[None], n_lags=max_order + 1, lag=lag)[0]
+
+    mean = sum(by_threads(pool, lagged, trials)) / len(trials)
     n_samples = trials.shape[0] * (trials.shape[2] - max_order * lag)
-    criteria = information_criteria(be, lagged.mean(axis=0), n_samples)
+    criteria = information_criteria(be, mean, n_samples)
     return {"orders": np.arange(max_order + 1), **criteria}
 
 

@@ -162,8 +162,10 @@ def _widen(row, x, center):
     """Add a coordinate to distances by the maximum; the least that is not one of a duplicate."""
     least = _TOP
     for j in range(row.shape[0]):
-        bits = max(_as_bits(row[j]), _as_bits(abs(center - x[j])))
-        row[j] = _from_bits(bits)
+        # The sum makes it a store to every place: one to those alone that change is slow.
+        value = max(abs(center - x[j]), row[j]) + 0.0
+        row[j] = value
+        bits = _as_bits(value)
         least = min(least, bits if bits > _ZERO else _TOP)
     return _from_bits(least)
 
