@@ -4,14 +4,17 @@ from ._flights import load_flights
 from ._generators import hide_entries, make_low_rank_matrix_completion, make_ratings
 from ._loaders import load_bfi, load_insteval, load_movielens
 from ._regression import make_tall_regression
+from ._signals import load_eeg, make_var_process
 
 __all__ = [
     "hide_entries",
     "load_bfi",
+    "load_eeg",
     "load_flights",
     "load_insteval",
     "load_movielens",
     "make_low_rank_matrix_completion",
     "make_ratings",
     "make_tall_regression",
+    "make_var_process",
 ]
