@@ -322,13 +322,13 @@ class _Search:
 
     def choose(self, order, lag):
         """Order and lag for rules or numbers."""
-        mdop = self._mdop() if "mdop" in (order, lag) else None
+        joint_order, joint_lag = self._mdop() if "mdop" in (order, lag) else (1, 1)
         if isinstance(lag, str):
-            lag = mdop[1] if lag == "mdop" else self._lag(lag)
+            lag = joint_lag if lag == "mdop" else self._lag(lag)
             if not isinstance(order, str):
                 return order, self._fitting_lag(order, lag)
         if isinstance(order, str):
-            order = mdop[0] if order == "mdop" else self._order(order, lag)
+            order = joint_order if order == "mdop" else self._order(order, lag)
             order = self._fitting_order(order, lag)
         return order, lag
 

@@ -72,28 +72,27 @@ def mdop_delays(be, channels, *, n_lags, window, stride, max_order):
         beta = expansion_table(be, channels, distance, index, n_lags=n_lags, stride=stride)
         return distance, beta
 
-    profile, start = np.full(n_lags, -np.inf), 0
-    distance = beta = None
-    for c in range(channels.shape[0]):
-        first, candidate = table(channels[c : c + 1, :n_points])
-        candidate[c, 0] = -np.inf
-        profile = np.maximum(profile, candidate.max(axis=0))
-        if beta is None or candidate.max() > beta.max():
-            start, distance, beta = c, first, candidate
-    delays, chosen, fractions = [0], [start], []
+    tables = [table(channels[c : c + 1, :n_points]) for c in range(channels.shape[0])]
+    for c, (_, beta) in enumerate(tables):
+        beta[c, 0] = -np.inf  # the coordinate itself
+    start = int(np.argmax([beta.max() for _, beta in tables]))
+    profile = np.max([beta.max(axis=0) for _, beta in tables], axis=0)
+    distance, beta = tables[start]
+    delays, chosen = [0], [start]
+    fractions: list[float] = []
     columns = channels[start : start + 1, :n_points]
     while len(delays) < max_order and beta.max() > -np.inf:
-        c, tau = np.unravel_index(beta.argmax(), beta.shape)
+        c, tau = map(int, np.unravel_index(beta.argmax(), beta.shape))
         columns = np.concatenate([columns, channels[c : c + 1, tau : tau + n_points]])
         wider, beta = table(columns)
-        near = distance < 1 / _FALSE_RATIO
-        if near.sum() < _MIN_POINTS:
+        near = np.flatnonzero(distance < 1 / _FALSE_RATIO)
+        if near.size < _MIN_POINTS:
             break
         fraction = float(np.mean(wider[near] > _FALSE_RATIO * distance[near]))
         if fractions and fraction > fractions[-1]:
             break
-        delays.append(int(tau))
-        chosen.append(int(c))
+        delays.append(tau)
+        chosen.append(c)
         fractions.append(fraction)
         distance = wider
         if fraction <= _FEW:
