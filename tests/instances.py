@@ -9,6 +9,8 @@ from sklearn.utils import get_tags
 
 # Class name -> the constructor arguments of each instance to check.
 INSTANCES: dict[str, list[dict]] = {
+    "AugmentedCovariance": [{}, {"toeplitz": True, "center": False}],
+    "AugmentedCovarianceClassifier": [{}, {"classifier": "mdm"}],
     "KDE": [{}, {"bandwidth": "silverman", "kernel": "student", "whiten": 0.5}],
     "KDEClassifier": [{}],
     "KDEOutlierDetector": [{}],

@@ -14,11 +14,16 @@ from .._threads import fit_threads
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from . import _augmented_covariance_kernels as kernels
-from ._embedding import Embedding, choose_embedding
-from ._trials import check_length, check_order_and_lag, delays_of, flat_channels, read_trials
+from ._embedding import LAG_RULES, ORDER_RULES, Embedding, choose_embedding
+from ._trials import (
+    check_flat,
+    check_length,
+    check_order_and_lag,
+    delays_of,
+    mean_level,
+    read_trials,
+)
 
-ORDER_RULES = ("auto", "fnn", "cao", "mdop", "bic", "aic", "hq")
-LAG_RULES = ("auto", "mi", "mi_e", "acf", "mdop")
 # Bytes of a block of trials with what is computed of it.
 _BLOCK = 2**26
 # Least ridge for single precision, in which matrices of larger condition are not positive.
@@ -210,24 +215,24 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the delays leave fewer than two samples of a trial.
+            If the delays leave fewer than two samples of a trial, or no trial varies.
 
         Warns
         -----
         UserWarning
             If there are more rows in the matrix than samples, or trials too short for a rule.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self, ("_level",)):
             if is_dask(X):
                 from ..distributed._augmented_covariance import fit_row_blocks
 
                 return fit_row_blocks(self, X)
             order, lag = self._checked()
             be = get_backend(self.backend, X)
-            short = np.ndim(X) == 2
-            X = read_trials(self, be, X, reset=True)
+            X, is_table = read_trials(self, be, X, reset=True)
+            self._level = mean_level(X) if is_table else None
             with fit_threads(be, self.n_jobs) as pool:
-                self._set(self._chosen(X, order, lag, pool, warn=not short), lag)
+                self._set(be, self._chosen(X, order, lag, pool, warn=not is_table), lag)
         return self
 
     def _checked(self):
@@ -260,7 +265,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             warn=warn,
         )
 
-    def _set(self, embedding, lag):
+    def _set(self, be, embedding, lag):
         """Fitted attributes of a choice."""
         delays = tuple(embedding.delays.tolist())
         check_length(delays, self.n_times_in_, embedding.order, lag)
@@ -271,7 +276,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
                 f" missing in rank is filled by reg={self.reg}. Lower order or lag.",
                 UserWarning,
             )
-        self.embedding_, self.delays_ = embedding, embedding.delays
+        self.embedding_, self.delays_ = embedding, be.unload(embedding.delays)
         self.order_, self.lag_ = embedding.order, embedding.lag
 
     def transform(self, X):
@@ -291,12 +296,13 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a trial is flat in all channels, or too short.
+            If a trial is flat in all channels, unless X has two dimensions, or too short.
 
         Warns
         -----
         UserWarning
-            If channels of some trials are flat.
+            If channels of some trials are flat. A trial that is flat in all of them becomes `reg`
+            times the mean variance of the fit, times the identity.
         """
         check_is_fitted(self)
         if is_dask(X):
@@ -304,14 +310,19 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
 
             return transform_row_blocks(self, X)
         be = get_backend(self.backend, X)
-        X = read_trials(self, be, X, reset=False)
-        return be.unload(self._matrices(be, X, tuple(self.delays_.tolist())))
+        X, is_table = read_trials(self, be, X, reset=False)
+        be.check_home(self, "delays_", "transform")
+        delays = tuple(self.embedding_.delays.tolist())
+        return be.unload(self._matrices(be, X, delays, self._level if is_table else None))
 
-    def _matrices(self, be, X, delays):
-        """Regularised matrices of validated trials, on the host or at their home."""
+    def _matrices(self, be, X, delays, level=None):
+        """Regularised matrices of validated trials, on the host or on the engine.
+
+        Those of flat trials are `reg` times `level` times the identity.
+        """
         n, n_channels, n_times = X.shape
         check_length(delays, n_times, len(delays), delays)
-        _check_flat(X)
+        flat = check_flat(X, level)
         size = len(delays) * n_channels
         reg = self.reg if X.dtype == be.home.float64 else max(self.reg, _RIDGE_FLOAT32)
         step = max(1, _BLOCK // (8 * (3 * size * size + 4 * n_channels * n_times)))
@@ -320,10 +331,14 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         filled = np.empty((n, size, size), dtype=precision) if on_host else [None] * n
 
         def compute(begin):
-            block = be.load(X[begin : begin + step])
+            rows = slice(begin, min(begin + step, n))
+            block = be.load(X[rows, ...])
             matrices = kernels.add_ridge(be, self._estimate(be, block, delays), reg=reg)
+            if flat[rows].any():
+                filling = reg * level * flat[rows, None, None] * np.eye(size)
+                matrices = matrices + be.load(filling)
             if on_host:
-                filled[begin : begin + step] = matrices
+                filled[rows] = matrices
             else:
                 filled[begin] = be.xp.astype(matrices, block.dtype)
 
@@ -350,23 +365,6 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
         return tags
-
-
-def _check_flat(X):
-    """Refuse trials that are flat in every channel, and tell of those that are in some."""
-    flat = flat_channels(X)
-    if not flat.any():
-        return
-    if np.any(flat == X.shape[1]):
-        raise ValueError(
-            f"Trial {int(np.argmax(flat == X.shape[1]))} of X is flat: no channel varies. Leave it"
-            " out."
-        )
-    warn_caller(
-        f"{int(np.sum(flat > 0))} of {flat.size} trials have channels that do not vary: reg fills"
-        " their rows. Leave such channels out, if they are the same in all trials.",
-        UserWarning,
-    )
 
 
 def _by_pyriemann(X, delays, estimator):

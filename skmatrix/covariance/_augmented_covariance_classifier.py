@@ -22,13 +22,14 @@ from .._sklearn import HasMethods, Interval, StrOptions, _fit_context
 from .._threads import fit_threads, single_threaded_blas
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
-from ._augmented_covariance import LAG_RULES, ORDER_RULES, AugmentedCovariance
+from ._augmented_covariance import AugmentedCovariance
 from ._augmented_covariance_candidates import find_candidates
 from ._augmented_covariance_geometry import Geometry
 from ._augmented_covariance_grid import Models, Search
-from ._embedding import choose_embedding
-from ._trials import check_order_and_lag, read_trials
+from ._embedding import LAG_RULES, ORDER_RULES, choose_embedding
+from ._trials import check_order_and_lag, mean_level, read_trials
 
+_PRIVATE = ("_level", "_geometry", "_of_matrices")
 # Parameters that the classifier hands on to the transformer.
 _OF_THE_MATRICES = (
     "estimator",
@@ -99,7 +100,7 @@ class AugmentedCovarianceClassifier(
     lag : int, array-like or {"auto", "grid", "mi", "mi_e", "acf", "mdop"}, default="auto"
         Step between copies in samples, or delays. "grid" judges all `lags`, "auto" 1 and the first
         minimum of the mutual information.
-    orders, lags : sequence of int, default=range(1, 11)
+    orders, lags : array-like of int, default=(1, ..., 10)
         What "grid" judges, as far as the number of copies times that of channels is at most the
         number of samples.
     classifier : {"logistic", "svc", "mdm", "fgmdm"} or classifier, default="logistic"
@@ -219,8 +220,8 @@ class AugmentedCovarianceClassifier(
             StrOptions({*LAG_RULES, "grid"}),
             "array-like",
         ],
-        "orders": ["array-like", range],
-        "lags": ["array-like", range],
+        "orders": ["array-like"],
+        "lags": ["array-like"],
         "classifier": [StrOptions(set(_METHODS)), HasMethods(["fit", "predict"])],
         "metric": [str, dict, callable],
         "mean_tol": [Interval(Real, 0, None, closed="neither")],
@@ -234,8 +235,8 @@ class AugmentedCovarianceClassifier(
         order="auto",
         lag="auto",
         *,
-        orders=range(1, 11),
-        lags=range(1, 11),
+        orders=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+        lags=(1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
         classifier="logistic",
         metric="riemann",
         mean_tol=1e-6,
@@ -305,7 +306,7 @@ class AugmentedCovarianceClassifier(
         ConvergenceWarning
             If the mean of the matrices did not converge.
         """
-        with all_or_nothing(self):
+        with all_or_nothing(self, _PRIVATE):
             order, lag = check_order_and_lag(self.order, self.lag)
             geometry = Geometry.of(self.metric, self.mean_tol, self.reg)
             if is_dask(X):
@@ -314,8 +315,8 @@ class AugmentedCovarianceClassifier(
                 return fit_classifier_row_blocks(self, X, y, order, lag, geometry)
             be = get_backend(self.backend, X)
             y = be.follow(y)
-            warn = np.ndim(X) == 3
-            X, y = read_trials(self, be, X, y=y, reset=True)
+            X, y, is_table = read_trials(self, be, X, y, reset=True)
+            self._level = mean_level(X) if is_table else None
             check_classification_targets(y)
             y = to_numpy(y)
             self.classes_ = np.unique(y)
@@ -325,12 +326,12 @@ class AugmentedCovarianceClassifier(
                 )
             rng = check_random_state(self.random_state)
             with fit_threads(be, self.n_jobs) as pool:
-                choices = self._choices(X, order, lag, rng, pool, warn)
+                choices = self._choices(X, order, lag, rng, pool, warn=not is_table)
             with single_threaded_blas:
                 self._fit_best(be, X, y, choices, Models.of(self.classifier, geometry), rng)
         return self
 
-    def _choices(self, X, order, lag, rng, pool, warn):
+    def _choices(self, X, order, lag, rng, pool, *, warn):
         """Candidates with their embeddings."""
         data = to_numpy(X).astype(np.float64)
         seed = rng.randint(2**31 - 1)  # every rule looks at the same trials
@@ -357,7 +358,7 @@ class AugmentedCovarianceClassifier(
         if len(choices) * len(models.estimators) > 1:
             search = Search(models, y, self._folds(y, rng), self._scorer(), self.n_jobs)
             for candidate in tasks(self, X, y, self.candidates_, "candidate"):
-                matrices = self._matrices(be, X, choices[candidate])
+                matrices = self._matrices(be, X, choices[candidate], self._level)
                 score = search.judge(candidate, matrices)
                 if self.verbose:
                     print(f"[{type(self).__name__}] {candidate}: score={score:.4f}")
@@ -367,9 +368,9 @@ class AugmentedCovarianceClassifier(
         candidate = self.candidates_[place[0]]
         embedding = choices[candidate]
         self.covariance_ = self._transformer(embedding).fit(X)
-        self.embedding_, self.delays_ = embedding, embedding.delays
+        self.embedding_, self.delays_ = embedding, be.unload(embedding.delays)
         self.order_, self.lag_ = embedding.order, embedding.lag
-        matrices = self._matrices(be, X, embedding)
+        matrices = self._matrices(be, X, embedding, self._level)
         inputs, self.reference_ = models.inputs(matrices, slice(None))
         if self.reference_ is not None:
             models.geometry.warn_if_short(inputs)
@@ -383,10 +384,10 @@ class AugmentedCovarianceClassifier(
         lag = embedding.delays[1:] if embedding.lag is None else embedding.lag
         return AugmentedCovariance(embedding.order, lag, **settings)
 
-    def _matrices(self, be, X, embedding):
+    def _matrices(self, be, X, embedding, level):
         """Augmented covariances on the host, in double precision."""
         delays = tuple(embedding.delays.tolist())
-        matrices = self._transformer(embedding)._matrices(be, X, delays)
+        matrices = self._transformer(embedding)._matrices(be, X, delays, level)
         return to_numpy(matrices).astype(np.float64, copy=False)
 
     def _folds(self, y, rng):
@@ -425,11 +426,11 @@ class AugmentedCovarianceClassifier(
         """Back end, dtype of X, and what the model takes."""
         check_is_fitted(self)
         be = get_backend(self.backend, X)
-        X = read_trials(self, be, X, reset=False)
-        if self.reference_ is not None:
-            be.check_home(self, "reference_", method)
+        X, is_table = read_trials(self, be, X, reset=False)
+        be.check_home(self, "delays_", method)
         with single_threaded_blas:
-            matrices = self._matrices(be, X, self.embedding_)
+            level = self._level if is_table else None
+            matrices = self._matrices(be, X, self.embedding_, level)
             if self._of_matrices:
                 return be, X.dtype, matrices
             reference = to_numpy(self.reference_).astype(np.float64)
@@ -519,4 +520,5 @@ class AugmentedCovarianceClassifier(
         tags.input_tags.three_d_array = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
+        tags.classifier_tags.poor_score = True  # on tables whose columns are no times
         return tags

@@ -104,7 +104,9 @@ def block_toeplitz(xp, lagged):
     """
     order = lagged.shape[1]
     upper = {
-        (j, i): xp.matrix_transpose(lagged[:, i - j]) for i in range(order) for j in range(i + 1)
+        (j, i): xp.matrix_transpose(lagged[:, i - j, :, :])
+        for i in range(order)
+        for j in range(i + 1)
     }
     return _from_blocks(xp, upper, order)
 

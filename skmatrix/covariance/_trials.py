@@ -6,9 +6,10 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from .._backend import to_numpy
+from .._iterate import warn_caller
 
 
-def read_trials(estimator, be, X, *, reset, y=None):
+def read_trials(estimator, be, X, y="no_validation", *, reset):
     """Validated trials of shape (n_trials, n_channels, n_times), and y if it is given.
 
     Two dimensions are one channel, or `n_channels` channels one after the other in each row.
@@ -21,10 +22,10 @@ def read_trials(estimator, be, X, *, reset, y=None):
         Back end of X.
     X : array-like
         Data as passed by the user.
+    y : array-like, default="no_validation"
+        Labels of a fit, which must not be None.
     reset : bool
         Whether this is a fit.
-    y : array-like, default=None
-        Labels of a fit.
 
     Returns
     -------
@@ -32,19 +33,20 @@ def read_trials(estimator, be, X, *, reset, y=None):
         Trials, at the home of X.
     y : array of shape (n_trials,)
         Labels; only if they are given.
+    is_table : bool
+        Whether X had two dimensions.
     """
     options = {"reset": reset, "dtype": be.float_dtypes, "allow_nd": True}
-    if y is None:
-        X = validate_data(estimator, X, **options)
-    else:
-        X, y = validate_data(estimator, X, y, **options)
+    labelled = not isinstance(y, str)
+    read = validate_data(estimator, X, y, **options)
+    X, *labels = read if labelled else (read,)
     name = type(estimator).__name__
     if X.ndim > 3:
         raise ValueError(
             f"X must have the shape (n_trials, n_channels, n_times). {name} got {tuple(X.shape)}."
         )
-    given = estimator.n_channels
-    if X.ndim == 2:
+    given, is_table = estimator.n_channels, X.ndim == 2
+    if is_table:
         X = be.home.reshape(X, (X.shape[0], *_cut(name, X.shape[1], given or 1)))
     elif given is not None and X.shape[1] != given:
         raise ValueError(f"n_channels={given}, but X has {X.shape[1]} channels.")
@@ -59,7 +61,7 @@ def read_trials(estimator, be, X, *, reset, y=None):
         raise ValueError(
             f"X has {X.shape[1]} channels, but {name} was fitted on {estimator.n_channels_in_}."
         )
-    return X if y is None else (X, y)
+    return X, *labels, is_table
 
 
 def _cut(name, width, n_channels):
@@ -117,7 +119,46 @@ def check_length(delays, n_times, order, lag):
         )
 
 
-def flat_channels(X):
-    """For each trial, how many of its channels do not vary."""
+def check_flat(X, level):
+    """Tell of trials with channels that do not vary, and refuse those where none does.
+
+    Parameters
+    ----------
+    X : array of shape (n_trials, n_channels, n_times)
+        Trials.
+    level : float or None
+        Variance that stands in for that of a flat trial, None if there must be none.
+
+    Returns
+    -------
+    flat : ndarray of shape (n_trials,)
+        Whether no channel of a trial varies.
+    """
     data = to_numpy(X)
-    return np.sum(data.max(axis=2) == data.min(axis=2), axis=1)
+    n_flat = np.sum(data.max(axis=2) == data.min(axis=2), axis=1)
+    flat = n_flat == X.shape[1]
+    if flat.any() and level is None:
+        raise ValueError(
+            f"Trial {int(np.argmax(flat))} of X is flat: no channel varies. Leave it out."
+        )
+    if n_flat.any():
+        warn_caller(
+            f"{int(np.sum(n_flat > 0))} of {flat.size} trials have channels that do not vary: reg"
+            " fills their rows. Leave such channels or trials out.",
+            UserWarning,
+        )
+    return flat
+
+
+def mean_level(X):
+    """Mean variance of a sample of the trials that vary.
+
+    Raises
+    ------
+    ValueError
+        If none does.
+    """
+    variance = to_numpy(X).astype(np.float64).var(axis=2).mean(axis=1)
+    if not np.any(variance > 0):
+        raise ValueError("All trials of X are flat: no channel varies.")
+    return float(variance[variance > 0].mean())
