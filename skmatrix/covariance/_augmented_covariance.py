@@ -312,17 +312,16 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X, is_table = read_trials(self, be, X, reset=False)
         be.check_home(self, "delays_", "transform")
-        delays = tuple(self.embedding_.delays.tolist())
-        return be.unload(self._matrices(be, X, delays, self._level if is_table else None))
+        floor = check_flat(X, self._level if is_table else None)
+        return be.unload(self._matrices(be, X, tuple(self.embedding_.delays.tolist()), floor))
 
-    def _matrices(self, be, X, delays, level=None):
+    def _matrices(self, be, X, delays, floor):
         """Regularised matrices of validated trials, on the host or on the engine.
 
-        Those of flat trials are `reg` times `level` times the identity.
+        Those of flat trials are `reg` times their `floor` times the identity.
         """
         n, n_channels, n_times = X.shape
         check_length(delays, n_times, len(delays), delays)
-        flat = check_flat(X, level)
         size = len(delays) * n_channels
         reg = self.reg if X.dtype == be.home.float64 else max(self.reg, _RIDGE_FLOAT32)
         step = max(1, _BLOCK // (8 * (3 * size * size + 4 * n_channels * n_times)))
@@ -334,9 +333,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             rows = slice(begin, min(begin + step, n))
             block = be.load(X[rows, ...])
             matrices = kernels.add_ridge(be, self._estimate(be, block, delays), reg=reg)
-            if flat[rows].any():
-                filling = reg * level * flat[rows, None, None] * np.eye(size)
-                matrices = matrices + be.load(filling)
+            if floor[rows].any():
+                matrices = matrices + be.load(reg * floor[rows, None, None] * np.eye(size))
             if on_host:
                 filled[rows] = matrices
             else:
@@ -420,4 +418,14 @@ def augmented_covariance(X, order, lag=1, *, toeplitz=False, center=True):
     True
     """
     model = AugmentedCovariance(order, lag, toeplitz=toeplitz, center=center, reg=0.0)
-    return model.fit_transform(X)
+    model._validate_params()
+    order, lag = model._checked()
+    if isinstance(order, str) or isinstance(lag, str):
+        raise ValueError(
+            f"order and lag must be numbers. Got order={order!r}, lag={lag!r}: select_embedding"
+            " chooses them."
+        )
+    be = get_backend("auto", X)
+    X, _ = read_trials(model, be, X, reset=True)
+    check_length(delays_of(order, lag), X.shape[2], order, lag)
+    return be.unload(model._matrices(be, X, delays_of(order, lag), np.zeros(X.shape[0])))

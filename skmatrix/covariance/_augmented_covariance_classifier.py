@@ -27,7 +27,7 @@ from ._augmented_covariance_candidates import find_candidates
 from ._augmented_covariance_geometry import Geometry
 from ._augmented_covariance_grid import Models, Search
 from ._embedding import LAG_RULES, ORDER_RULES, choose_embedding
-from ._trials import check_order_and_lag, mean_level, read_trials
+from ._trials import check_flat, check_order_and_lag, mean_level, read_trials
 
 _PRIVATE = ("_level", "_geometry", "_of_matrices")
 # Parameters that the classifier hands on to the transformer.
@@ -317,6 +317,7 @@ class AugmentedCovarianceClassifier(
             y = be.follow(y)
             X, y, is_table = read_trials(self, be, X, y, reset=True)
             self._level = mean_level(X) if is_table else None
+            floor = check_flat(X, self._level)
             check_classification_targets(y)
             y = to_numpy(y)
             self.classes_ = np.unique(y)
@@ -328,7 +329,8 @@ class AugmentedCovarianceClassifier(
             with fit_threads(be, self.n_jobs) as pool:
                 choices = self._choices(X, order, lag, rng, pool, warn=not is_table)
             with single_threaded_blas:
-                self._fit_best(be, X, y, choices, Models.of(self.classifier, geometry), rng)
+                models = Models.of(self.classifier, geometry)
+                self._fit_best(be, X, y, floor, choices, models, rng)
         return self
 
     def _choices(self, X, order, lag, rng, pool, *, warn):
@@ -351,14 +353,14 @@ class AugmentedCovarianceClassifier(
 
         return find_candidates(order, lag, self.orders, self.lags, X.shape[1:], choose)
 
-    def _fit_best(self, be, X, y, choices, models, rng):
+    def _fit_best(self, be, X, y, floor, choices, models, rng):
         """Judge the candidates if there is a choice, and fit to all trials."""
         self.candidates_ = list(choices)
         self.cv_results_, self.best_score_, place = None, None, (0, 0)
         if len(choices) * len(models.estimators) > 1:
             search = Search(models, y, self._folds(y, rng), self._scorer(), self.n_jobs)
             for candidate in tasks(self, X, y, self.candidates_, "candidate"):
-                matrices = self._matrices(be, X, choices[candidate], self._level)
+                matrices = self._matrices(be, X, choices[candidate], floor)
                 score = search.judge(candidate, matrices)
                 if self.verbose:
                     print(f"[{type(self).__name__}] {candidate}: score={score:.4f}")
@@ -370,7 +372,7 @@ class AugmentedCovarianceClassifier(
         self.covariance_ = self._transformer(embedding).fit(X)
         self.embedding_, self.delays_ = embedding, be.unload(embedding.delays)
         self.order_, self.lag_ = embedding.order, embedding.lag
-        matrices = self._matrices(be, X, embedding, self._level)
+        matrices = self._matrices(be, X, embedding, floor)
         inputs, self.reference_ = models.inputs(matrices, slice(None))
         if self.reference_ is not None:
             models.geometry.warn_if_short(inputs)
@@ -384,10 +386,10 @@ class AugmentedCovarianceClassifier(
         lag = embedding.delays[1:] if embedding.lag is None else embedding.lag
         return AugmentedCovariance(embedding.order, lag, **settings)
 
-    def _matrices(self, be, X, embedding, level):
+    def _matrices(self, be, X, embedding, floor):
         """Augmented covariances on the host, in double precision."""
         delays = tuple(embedding.delays.tolist())
-        matrices = self._transformer(embedding)._matrices(be, X, delays, level)
+        matrices = self._transformer(embedding)._matrices(be, X, delays, floor)
         return to_numpy(matrices).astype(np.float64, copy=False)
 
     def _folds(self, y, rng):
@@ -429,8 +431,8 @@ class AugmentedCovarianceClassifier(
         X, is_table = read_trials(self, be, X, reset=False)
         be.check_home(self, "delays_", method)
         with single_threaded_blas:
-            level = self._level if is_table else None
-            matrices = self._matrices(be, X, self.embedding_, level)
+            floor = check_flat(X, self._level if is_table else None)
+            matrices = self._matrices(be, X, self.embedding_, floor)
             if self._of_matrices:
                 return be, X.dtype, matrices
             reference = to_numpy(self.reference_).astype(np.float64)

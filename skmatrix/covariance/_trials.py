@@ -131,8 +131,8 @@ def check_flat(X, level):
 
     Returns
     -------
-    flat : ndarray of shape (n_trials,)
-        Whether no channel of a trial varies.
+    floor : ndarray of shape (n_trials,)
+        The level for flat trials, 0 for others.
     """
     data = to_numpy(X)
     n_flat = np.sum(data.max(axis=2) == data.min(axis=2), axis=1)
@@ -147,7 +147,7 @@ def check_flat(X, level):
             " fills their rows. Leave such channels or trials out.",
             UserWarning,
         )
-    return flat
+    return np.where(flat, level, 0.0) if flat.any() else np.zeros(flat.size)
 
 
 def mean_level(X):
