@@ -315,19 +315,21 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         floor = check_flat(X, self._level if is_table else None)
         return be.unload(self._matrices(be, X, tuple(self.embedding_.delays.tolist()), floor))
 
-    def _matrices(self, be, X, delays, floor):
+    def _matrices(self, be, X, delays, floor, *, double=False):
         """Regularised matrices of validated trials, on the host or on the engine.
 
-        Those of flat trials are `reg` times their `floor` times the identity.
+        Those of flat trials are `reg` times their `floor` times the identity. They are in the
+        dtype of X, or in double precision if asked for.
         """
         n, n_channels, n_times = X.shape
         check_length(delays, n_times, len(delays), delays)
         size = len(delays) * n_channels
-        reg = self.reg if X.dtype == be.home.float64 else max(self.reg, _RIDGE_FLOAT32)
+        double = double or X.dtype == be.home.float64
+        reg = self.reg if double else max(self.reg, _RIDGE_FLOAT32)
         step = max(1, _BLOCK // (8 * (3 * size * size + 4 * n_channels * n_times)))
         on_host = be.name in ("auto", "numpy", "numba")
-        precision = np.float64 if X.dtype == be.home.float64 else np.float32
-        filled = np.empty((n, size, size), dtype=precision) if on_host else [None] * n
+        dtype = be.xp.float64 if double else be.xp.float32
+        filled = np.empty((n, size, size), dtype=dtype) if on_host else [None] * n
 
         def compute(begin):
             rows = slice(begin, min(begin + step, n))
@@ -338,7 +340,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             if on_host:
                 filled[rows] = matrices
             else:
-                filled[begin] = be.xp.astype(matrices, block.dtype)
+                filled[begin] = be.xp.astype(matrices, dtype)
 
         starts = range(0, n, step)
         with fit_threads(be, self.n_jobs) as pool:

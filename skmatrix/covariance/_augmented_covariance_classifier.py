@@ -360,7 +360,7 @@ class AugmentedCovarianceClassifier(
         if len(choices) * len(models.estimators) > 1:
             search = Search(models, y, self._folds(y, rng), self._scorer(), self.n_jobs)
             for candidate in tasks(self, X, y, self.candidates_, "candidate"):
-                matrices = self._matrices(be, X, choices[candidate], floor)
+                matrices = self._matrices(be, X, choices[candidate], floor, models.geometry)
                 score = search.judge(candidate, matrices)
                 if self.verbose:
                     print(f"[{type(self).__name__}] {candidate}: score={score:.4f}")
@@ -372,7 +372,7 @@ class AugmentedCovarianceClassifier(
         self.covariance_ = self._transformer(embedding).fit(X)
         self.embedding_, self.delays_ = embedding, be.unload(embedding.delays)
         self.order_, self.lag_ = embedding.order, embedding.lag
-        matrices = self._matrices(be, X, embedding, floor)
+        matrices = self._matrices(be, X, embedding, floor, models.geometry)
         inputs, self.reference_ = models.inputs(matrices, slice(None))
         if self.reference_ is not None:
             models.geometry.warn_if_short(inputs)
@@ -386,11 +386,13 @@ class AugmentedCovarianceClassifier(
         lag = embedding.delays[1:] if embedding.lag is None else embedding.lag
         return AugmentedCovariance(embedding.order, lag, **settings)
 
-    def _matrices(self, be, X, embedding, floor):
-        """Augmented covariances on the host, in double precision."""
+    def _matrices(self, be, X, embedding, floor, geometry):
+        """Augmented covariances on the host, in double precision as their geometry needs it."""
         delays = tuple(embedding.delays.tolist())
-        matrices = self._transformer(embedding)._matrices(be, X, delays, floor)
-        return to_numpy(matrices).astype(np.float64, copy=False)
+        transformer = self._transformer(embedding)
+        matrices = to_numpy(transformer._matrices(be, X, delays, floor, double=True))
+        geometry.check(matrices)
+        return matrices
 
     def _folds(self, y, rng):
         """Pairs of indices."""
@@ -432,7 +434,7 @@ class AugmentedCovarianceClassifier(
         be.check_home(self, "delays_", method)
         with single_threaded_blas:
             floor = check_flat(X, self._level if is_table else None)
-            matrices = self._matrices(be, X, self.embedding_, floor)
+            matrices = self._matrices(be, X, self.embedding_, floor, self._geometry)
             if self._of_matrices:
                 return be, X.dtype, matrices
             reference = to_numpy(self.reference_).astype(np.float64)

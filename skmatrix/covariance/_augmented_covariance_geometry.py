@@ -14,8 +14,14 @@ from ._augmented_covariance import load_pyriemann
 MATRIX_CLASSIFIERS = ("mdm", "fgmdm")
 _STEPS = ("mean", "map", "distance")
 _MAPS = ("euclid", "logchol", "logeuclid", "riemann", "wasserstein")
+# Ridges from here on make matrices of any kind definite, whatever the rounding of their sums.
+_SAFE_RIDGE = 1e-9
 # How much larger than its tolerance the step that a mean has left may be.
 _SLACK = 10.0
+_INDEFINITE = (
+    "Augmented covariances are not positive definite with reg={reg}: channels are dependent, or"
+    " samples too few. Raise reg (1e-6 is the default), or lower order."
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,15 @@ class Geometry:
         gmean = load_pyriemann("pyriemann.geometry.mean").gmean
         return partial(gmean, metric=self.mean, tol=self.tol)
 
+    def check(self, matrices):
+        """Refuse matrices that are singular up to rounding."""
+        if self.reg >= _SAFE_RIDGE:
+            return
+        values = np.linalg.eigvalsh(matrices)
+        least = matrices.shape[1] * np.finfo(np.float64).eps * values[:, -1]
+        if np.any(values[:, 0] <= least):
+            raise ValueError(_INDEFINITE.format(reg=self.reg))
+
     def reference(self, matrices):
         """Mean of matrices, at which the tangent space is."""
         with self._naming_reg():
@@ -102,9 +117,5 @@ class Geometry:
             yield
         except (ValueError, np.linalg.LinAlgError) as error:
             if isinstance(error, np.linalg.LinAlgError) or "positive" in str(error):
-                raise ValueError(
-                    f"Augmented covariances are not positive definite with reg={self.reg}: channels"
-                    " are dependent, or samples too few. Raise reg (1e-6 is the default), or lower"
-                    " order."
-                ) from error
+                raise ValueError(_INDEFINITE.format(reg=self.reg)) from error
             raise
