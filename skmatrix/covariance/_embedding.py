@@ -366,8 +366,10 @@ class _Search:
             max_order = self._fitting_order(min(self.max_order, longest), lag)
             if max_order < 1:
                 return 1
+            # A channel that never varies would be penalised, with nothing to explain.
+            trials = self.trials[:, self.varies.any(axis=0)]
             curves = autoregression_criteria(
-                self.be, self.pool, self.trials, lag=lag, max_order=max_order
+                self.be, self.pool, trials, lag=lag, max_order=max_order
             )
             self.curves.update(curves)
             return max(1, int(np.argmin(curves[rule])))

@@ -36,11 +36,11 @@ def standardized(X):
     varies = X.max(axis=2) > X.min(axis=2)
     # Divided by the largest value first: no sum and no square can overflow or underflow.
     bound = np.abs(X).max(axis=2, keepdims=True)
-    scaled = X / np.where(varies[:, :, None], bound, 1)
+    scaled = X / np.where(bound > 0, bound, 1)
     scaled -= scaled.mean(axis=2, keepdims=True)
     deviation = scaled.std(axis=2, keepdims=True)
-    varies &= deviation[:, :, 0] > 0
-    scaled = np.where(varies[:, :, None], scaled, 0) / np.where(varies[:, :, None], deviation, 1)
+    scaled /= np.where(varies[:, :, None], deviation, 1)
+    scaled[~varies] = 0  # and not what rounding left of it
     return np.ascontiguousarray(scaled), varies
 
 

@@ -222,6 +222,10 @@ class TestAdmissible:
         more = together.order + 1
         assert more * 20 > 120 - (more - 1)
 
+    def test_as_many_samples_as_rows_are_enough(self):
+        X = np.repeat(noise(3, 1, 104), 20, axis=1)
+        assert select_embedding(X, order="cao", lag=1).order == 5  # 100 rows, 100 samples
+
     def test_lag_is_lowered_for_a_given_order(self):
         slow = np.cumsum(noise(3, 4, 100), axis=2)
         free = select_embedding(slow, order=2, lag="acf")
@@ -274,6 +278,18 @@ class TestInvariance:
         plain = select_embedding(self.X, order=order, lag=lag)
         found = select_embedding(flat, order=order, lag=lag)
         assert (found.order, found.lag) == (plain.order, plain.lag)
+        assert_same_curves(found.curves, plain.curves, rtol=1e-7)
+
+    def test_channels_that_are_flat_in_some_trials(self):
+        X = self.X.copy()
+        X[0, 1] = 7.0
+        series = [x[None] for trial in X for x in trial if x.any() and np.ptp(x)]
+        for order, lag in RULES[:2]:
+            found = select_embedding(X, order=order, lag=lag)
+            alone = [select_embedding(x, order=order, lag=found.lag).curves for x in series]
+            for name in {"fnn", "cao_e1", "cao_e2"} & found.curves.keys():
+                mean = np.mean([curves[name] for curves in alone], axis=0)
+                assert_allclose(found.curves[name], mean, rtol=1e-12)
 
     def test_flat_trials_are_left_out(self):
         flat = np.concatenate([self.X, np.zeros((2, 3, 160))])
@@ -461,9 +477,15 @@ def test_standardized_series():
     assert_allclose(scaled[varies].mean(axis=1), 0, atol=1e-14)
     assert_allclose(scaled[varies].std(axis=1), 1, rtol=1e-12)
     assert_array_equal(scaled[1, 2], 0)
-    # Neighbouring numbers may become one when they are scaled.
-    close = np.where(np.arange(40) % 2, 1 / 3, np.nextafter(1 / 3, 1)).reshape(1, 1, -1)
-    assert np.isfinite(standardized(close)[0]).all()
+
+
+def test_the_extremes_of_what_varies():
+    ladder = np.where(np.arange(40) % 2, 1 / 3, np.nextafter(1 / 3, 1))
+    for series in (ladder, 5e-324 * (np.arange(40) % 2), 1.7e308 * np.sign(ladder - 1 / 3)):
+        scaled, varies = standardized(series.reshape(1, 1, -1))
+        assert varies.all()
+        assert_allclose(scaled.std(), 1, rtol=1e-12)
+    assert_array_equal(standardized(np.full((1, 1, 40), 1.7e308))[0], 0)
 
 
 def test_long_series_are_searched_from_some_points():

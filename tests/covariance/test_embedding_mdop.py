@@ -35,6 +35,13 @@ def test_delays_equal_the_method_written_out(seed, engine):
     assert len(found.false_fractions) == len(delays) - 1
 
 
+def test_the_search_goes_on_with_few_false_neighbors():
+    x = reference.zscore(reference.lorenz(130, skip=3200))[None]
+    found = search(x)
+    assert (found.delays, found.channels) == reference.mdop(x, 13, 4, 5)
+    assert 0.05 < found.false_fractions[-2] < 0.15
+
+
 def test_the_cases_above_stop_in_different_ways():
     found = [search(trial(seed)) for seed in range(5)]
     assert len({len(one.delays) for one in found}) > 1
