@@ -130,13 +130,13 @@ _ = EmbeddingGridDisplay.from_estimator(search, name="Accuracy of MDM in 3 folds
 # What sets the classes apart
 # ---------------------------
 #
-# The mean matrices of the training with three copies, and their difference, in units of the standard
-# deviations of the electrodes. While the eyes are open F7 has more power, and electrodes at the
-# back (P7, O1, O2) go together more with those on the right. All blocks look much alike: most of
-# this is in the plain covariance already, and neighbouring samples are similar. The classifier is
-# not misled by this. Its metric is blind to linear mixing, so that a change in a direction of little
-# variance, such as the difference between a sample and the next, counts as much as one in a
-# direction of much.
+# The mean matrices of the training with three copies, and their difference, in units of the
+# standard deviations of the electrodes. While the eyes are open F7 has more power, and electrodes
+# at the back (P7, O1, O2) go together more with those on the right. All blocks look much alike:
+# most of this is in the plain covariance already, and neighbouring samples are similar. The
+# classifier is not misled by it. Its metric is blind to linear mixing, so that a change in a
+# direction of little variance, such as the difference between a sample and the next, counts as
+# much as one in a direction of much.
 
 model = AugmentedCovariance(order=3, lag=1).fit(X)
 AugmentedCovarianceDisplay.from_estimator(
