@@ -17,6 +17,8 @@ from ._embedding_kernels import ZERO, rank_bins
 _JIT = {"cache": True, "nogil": True}
 # Numbers as the integers of their bits.
 _TOP, _ZERO, _ZERO_SQUARE = (int(np.float64(x).view(np.int64)) for x in (np.inf, ZERO, ZERO**2))
+# Distances of a row that are looked through at once.
+_STRETCH = 64
 # Ratios whose product is taken before its logarithm; between ZERO and its inverse, they neither
 # overflow nor underflow.
 _FACTORS = 8
@@ -172,11 +174,21 @@ def _widen(row, x, center):
 
 @njit(**_JIT)
 def _position(row, value):
-    """First position of a value."""
+    """First position of a value, which is there: its stretch first, by vector instructions."""
+    begin = 0
+    while _count(row[begin : begin + _STRETCH], value) == 0:
+        begin += _STRETCH
+    while row[begin] != value:
+        begin += 1
+    return begin
+
+
+@njit(**_JIT)
+def _count(row, value):
+    hits = 0
     for j in range(row.shape[0]):
-        if row[j] == value:
-            return j
-    return -1
+        hits += 1 if row[j] == value else 0
+    return hits
 
 
 @njit(**_JIT)
