@@ -320,11 +320,7 @@ class AugmentedCovarianceClassifier(
             floor = check_flat(X, self._level)
             check_classification_targets(y)
             y = to_numpy(y)
-            self.classes_ = np.unique(y)
-            if self.classes_.size < 2:
-                raise ValueError(
-                    f"y must have at least 2 classes. Got 1 class: {self.classes_.tolist()!r}."
-                )
+            self._set_classes(y)
             rng = check_random_state(self.random_state)
             with fit_threads(be, self.n_jobs) as pool:
                 choices = self._choices(X, order, lag, rng, pool, warn=not is_table)
@@ -332,6 +328,14 @@ class AugmentedCovarianceClassifier(
                 models = Models.of(self.classifier, geometry)
                 self._fit_best(be, X, y, floor, choices, models, rng)
         return self
+
+    def _set_classes(self, y):
+        """Set `classes_`, of which there must be two."""
+        self.classes_ = np.unique(y)
+        if self.classes_.size < 2:
+            raise ValueError(
+                f"y must have at least 2 classes. Got 1 class: {self.classes_.tolist()!r}."
+            )
 
     def _choices(self, X, order, lag, rng, pool, *, warn):
         """Candidates with their embeddings."""
@@ -370,21 +374,28 @@ class AugmentedCovarianceClassifier(
         candidate = self.candidates_[place[0]]
         embedding = choices[candidate]
         self.covariance_ = self._transformer(embedding).fit(X)
-        self.embedding_, self.delays_ = embedding, be.unload(embedding.delays)
-        self.order_, self.lag_ = embedding.order, embedding.lag
+        self._set_choice(be, embedding, models)
         matrices = self._matrices(be, X, embedding, floor, models.geometry)
         inputs, self.reference_ = models.inputs(matrices, slice(None))
         if self.reference_ is not None:
             models.geometry.warn_if_short(inputs)
             self.reference_ = be.unload(self.reference_.astype(matrices.dtype))
-        self._geometry, self._of_matrices = models.geometry, models.of_matrices
         self.model_ = clone(models.estimators[place[1]]).fit(inputs, y)
+
+    def _set_choice(self, be, embedding, models):
+        """Attributes that tell of the choice and of the models."""
+        self.embedding_, self.delays_ = embedding, be.unload(embedding.delays)
+        self.order_, self.lag_ = embedding.order, embedding.lag
+        self._geometry, self._of_matrices = models.geometry, models.of_matrices
+
+    def _transformer_settings(self):
+        """Parameters that the transformer shares."""
+        return {name: getattr(self, name) for name in _OF_THE_MATRICES}
 
     def _transformer(self, embedding):
         """The transformer of an embedding."""
-        settings = {name: getattr(self, name) for name in _OF_THE_MATRICES}
         lag = embedding.delays[1:] if embedding.lag is None else embedding.lag
-        return AugmentedCovariance(embedding.order, lag, **settings)
+        return AugmentedCovariance(embedding.order, lag, **self._transformer_settings())
 
     def _matrices(self, be, X, embedding, floor, geometry):
         """Augmented covariances on the host, in double precision as their geometry needs it."""

@@ -119,7 +119,7 @@ def check_length(delays, n_times, order, lag):
         )
 
 
-def check_flat(X, level):
+def check_flat(X, level, *, warn=True):
     """Tell of trials with channels that do not vary, and refuse those where none does.
 
     Parameters
@@ -128,6 +128,8 @@ def check_flat(X, level):
         Trials.
     level : float or None
         Variance that stands in for that of a flat trial, None if there must be none.
+    warn : bool, default=True
+        Whether to tell of flat channels.
 
     Returns
     -------
@@ -141,7 +143,7 @@ def check_flat(X, level):
         raise ValueError(
             f"Trial {int(np.argmax(flat))} of X is flat: no channel varies. Leave it out."
         )
-    if n_flat.any():
+    if warn and n_flat.any():
         warn_caller(
             f"{int(np.sum(n_flat > 0))} of {flat.size} trials have channels that do not vary: reg"
             " fills their rows. Leave such channels or trials out.",
