@@ -279,7 +279,12 @@ def _check_lengths(n_times, order, lag, max_lag):
 
 def _drawn(X, n_trials, rng):
     """Some of the trials, in their order."""
-    return X if len(X) <= n_trials else X[np.sort(rng.choice(len(X), n_trials, replace=False))]
+    return X if len(X) <= n_trials else X[drawn_places(len(X), n_trials, rng)]
+
+
+def drawn_places(n, n_trials, rng):
+    """Places of some of n trials, ascending; all of them if there are no more."""
+    return np.arange(n) if n <= n_trials else np.sort(rng.choice(n, n_trials, replace=False))
 
 
 def _obstacle(X, varies, rules):
