@@ -20,6 +20,7 @@ def all_cases():
         **_sparse_regression_cases(),
         **_density_cases(),
         **_embedding_cases(),
+        **_augmented_covariance_cases(),
     }
 
 
@@ -232,4 +233,31 @@ def _embedding_cases():
         f"{home}:delay_neighbors": delayed,
         f"{home}:nearest_points": nearest,
         f"{home}:expansion_table": tables,
+    }
+
+
+def _augmented_covariance_cases():
+    """Cases of augmented covariances: one copy, even and uneven delays, one channel, offsets."""
+    rng = np.random.default_rng(0)
+    home = "skmatrix.covariance._augmented_covariance_kernels"
+
+    def case(*arrays, **scalars):
+        return KernelCase(arrays, scalars, rtol_float32=1e-5, upcasts=True)
+
+    trials = [rng.standard_normal((3, 2, 40)), 5 + rng.standard_normal((1, 1, 25))]
+    delays = [(0,), (0, 2, 4, 6), (0, 1, 5), (0, 9, 18)]
+    lagged = [rng.standard_normal((2, 3, 2, 2)), rng.standard_normal((1, 1, 3, 3))]
+    matrices = [rng.standard_normal((4, 3, 3)), np.ones((2, 1, 1))]
+    return {
+        f"{home}:delay_covariances": [
+            case(X, delays=steps, center=center)
+            for X in trials
+            for steps in delays
+            for center in (True, False)
+        ],
+        f"{home}:lagged_covariances": [
+            case(X, n_lags=3, lag=4, center=center) for X in trials for center in (True, False)
+        ],
+        f"{home}:block_toeplitz": [KernelCase((gamma,)) for gamma in lagged],
+        f"{home}:add_ridge": [KernelCase((G,), {"reg": reg}) for G in matrices for reg in (0, 0.1)],
     }

@@ -75,8 +75,8 @@ def find_candidates(order, lag, orders, lags, shape, choose):
         seen.add((order, lag))
         candidates[Candidate(order, lag, rule)] = embedding
 
-    steps = {"grid": list(map(int, lags)), "auto": [1, "mi"]}.get(lag, [lag])
-    copies = {"grid": list(map(int, orders)), "auto": ["fnn", "bic"]}.get(order, [order])
+    steps = _spelled_out(lag, lags, [1, "mi"])
+    copies = _spelled_out(order, orders, ["fnn", "bic"])
     if order == "auto":
         add(_fixed(1, 1), "no delay")
     chosen = {step: choose(1, step) for step in steps if isinstance(step, str) and step != "mdop"}
@@ -100,6 +100,13 @@ def find_candidates(order, lag, orders, lags, shape, choose):
             f" the matrix has rows, order times {n_channels} channels. Lower them, or pass numbers."
         )
     return candidates
+
+
+def _spelled_out(value, grid, auto):
+    """What a parameter stands for: numbers and rules."""
+    if value == "grid":
+        return [int(number) for number in grid]
+    return auto if value == "auto" else [value]
 
 
 def _fixed(order, lag):

@@ -409,10 +409,9 @@ class AugmentedCovarianceClassifier(
         """Pairs of indices."""
         from sklearn.model_selection import StratifiedKFold, check_cv
 
-        counts = np.unique(y, return_counts=True)[1]
-        n_folds = self.cv
-        if isinstance(n_folds, Integral):
-            least = int(counts.min())
+        cv = self.cv
+        if isinstance(cv, Integral):
+            n_folds, least = int(cv), int(np.unique(y, return_counts=True)[1].min())
             if least < 2:
                 raise ValueError(
                     "Candidates are judged by cross-validation, which needs at least 2 trials of"
@@ -423,11 +422,9 @@ class AugmentedCovarianceClassifier(
                     f"cv={n_folds}, but a class has only {least} trials: {least} folds are used.",
                     UserWarning,
                 )
-                n_folds = least
             seed = rng.randint(2**31 - 1)
-            n_folds = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-        cv = check_cv(n_folds, y, classifier=True)
-        return list(cv.split(np.zeros(len(y)), y))
+            cv = StratifiedKFold(min(n_folds, least), shuffle=True, random_state=seed)
+        return list(check_cv(cv, y, classifier=True).split(np.zeros(len(y)), y))
 
     def _scorer(self):
         """Function of a fitted model, its inputs and labels."""

@@ -177,10 +177,11 @@ def _even_sums(xp, signal, delays, length):
         return None
     step, order = steps.pop(), len(delays)
 
-    def windows(begin, width):
-        return [signal[:, :, begin + d : begin + d + width] for d in delays]
+    def windows(begin, width, n_copies):
+        return [signal[:, :, begin + d : begin + d + width] for d in delays[:n_copies]]
 
-    whole, first, last = windows(0, length), windows(0, step), windows(length, step)
+    whole = windows(0, length, order)
+    first, last = windows(0, step, order - 1), windows(length, step, order - 1)
     sums = {(0, j): whole[0] @ xp.matrix_transpose(whole[j]) for j in range(order)}
     for i in range(order - 1):
         for j in range(i, order - 1):

@@ -93,7 +93,8 @@ def fit_classifier_row_blocks(estimator, X, y, order, lag, geometry):
     estimator.candidates_ = [candidate]
     estimator.cv_results_, estimator.best_score_ = None, None
     expm = load_pyriemann("pyriemann.geometry.base").expm
-    total, count = map_reduce(*as_row_blocks(X), _log_sums, _add, estimator)
+    blocks, starts = as_row_blocks(X)
+    total, count = map_reduce(blocks, starts, _log_sums, _add, estimator)
     estimator.reference_ = expm(total / count)
     vectors = map_rows(X, _tangent_vectors, (estimator._n_features_out,), np.float64, estimator)
     estimator.model_ = models.estimators[0].fit(vectors.compute(), y)
@@ -184,7 +185,8 @@ def _variances(block, start, state):
 
 def _mean_level(estimator, X):
     """Mean variance of a sample of the trials that vary."""
-    total, count = map_reduce(*as_row_blocks(X), _variances, _add, estimator.n_channels or 1)
+    blocks, starts = as_row_blocks(X)
+    total, count = map_reduce(blocks, starts, _variances, _add, estimator.n_channels or 1)
     if not count:
         raise ValueError("All trials of X are flat: no channel varies.")
     return float(total / count)
