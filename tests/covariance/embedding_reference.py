@@ -1,23 +1,31 @@
-"""The rules for order and lag written out: a loop over points, a loop over neighbours."""
+"""The rules for order and lag written out: a loop over points, all distances of each."""
 
 import math
+from functools import cache
 
 import numpy as np
 from scipy.signal import lfilter
 from scipy.stats import rankdata
 
 
-def lorenz(n_times=2000, dt=0.05, skip=3000, n_steps=10):
-    """The first coordinate of the Lorenz system, by Runge and Kutta's method."""
+def lorenz(n_times=2000, skip=1500):
+    """The first coordinate of the Lorenz system in steps of 0.05."""
+    return np.array(_lorenz()[skip : skip + n_times])
+
+
+@cache
+def _lorenz(n_times=6000, dt=0.05, n_steps=5):
+    """The orbit, by Runge and Kutta's method."""
 
     def flow(x, y, z):
         return 10 * (y - x), x * (28 - z) - y, x * y - 8 / 3 * z
 
     def moved(state, slope, step):
-        return tuple(a + step * b for a, b in zip(state, slope, strict=True))
+        (x, y, z), (u, v, w) = state, slope
+        return x + step * u, y + step * v, z + step * w
 
     state, values, h = (1.0, 1.0, 1.0), [], dt / n_steps
-    for _ in range(n_times + skip):
+    for _ in range(n_times):
         values.append(state[0])
         for _ in range(n_steps):
             a = flow(*state)
@@ -26,7 +34,7 @@ def lorenz(n_times=2000, dt=0.05, skip=3000, n_steps=10):
             d = flow(*moved(state, c, h))
             for slope, weight in ((a, 1), (b, 2), (c, 2), (d, 1)):
                 state = moved(state, slope, weight * h / 6)
-    return np.array(values[skip:])
+    return values
 
 
 def oscillations(n_trials=4, n_channels=3, n_times=200, seed=0):
@@ -53,14 +61,12 @@ def mutual_information(x, lag, n_bins):
 
 def neighbors(points, window, norm=None):
     """For each point its nearest one: position and distance, -1 and infinity without one."""
-    found = []
+    found, times = [], np.arange(len(points))
     for i, point in enumerate(points):
-        best = (-1, np.inf)
-        for j, other in enumerate(points):
-            distance = np.linalg.norm(point - other, norm)
-            if abs(i - j) > window and 0 < distance < best[1]:
-                best = (j, distance)
-        found.append(best)
+        distances = np.linalg.norm(points - point, norm, axis=1)
+        distances[(np.abs(times - i) <= window) | (distances == 0)] = np.inf
+        j = int(np.argmin(distances))
+        found.append((j if distances[j] < np.inf else -1, distances[j]))
     return found
 
 

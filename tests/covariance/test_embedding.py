@@ -2,7 +2,6 @@
 
 import pickle
 import warnings
-from functools import cache
 
 import numpy as np
 import pytest
@@ -20,7 +19,6 @@ RULES = [("fnn", "mi"), ("cao", "mi_e"), ("bic", "acf"), ("mdop", "mdop"), ("aut
 every_rule = pytest.mark.parametrize(("order", "lag"), RULES)
 
 
-@cache
 def lorenz():
     return reference.lorenz()[None]
 

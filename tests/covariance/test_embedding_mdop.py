@@ -36,7 +36,7 @@ def test_delays_equal_the_method_written_out(seed, engine):
 
 
 def test_the_search_goes_on_with_few_false_neighbors():
-    x = reference.zscore(reference.lorenz(130, skip=3200))[None]
+    x = reference.zscore(reference.lorenz(130, skip=4000))[None]
     found = search(x)
     assert (found.delays, found.channels) == reference.mdop(x, 13, 4, 5)
     assert 0.05 < found.false_fractions[-2] < 0.15
