@@ -52,6 +52,7 @@ class TestKnownSystems:
         information = found.curves["mutual_information"]
         assert (np.diff(information[:5]) < 0).all()
         assert information[5] > information[4]
+        assert information[0] == pytest.approx(np.log(20))  # sqrt(2000 / 5) bins
 
     def test_false_neighbors_of_lorenz(self):
         found = select_embedding(lorenz(), order="fnn", lag=4)

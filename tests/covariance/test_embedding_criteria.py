@@ -121,6 +121,14 @@ def test_criteria_are_log_determinants_of_innovations():
     assert (np.diff(levels) < 0).all()
 
 
+def test_samples_are_those_behind_the_largest_delay():
+    X = reference.autoregression(A, 5, 100)
+    curves = select_embedding(X, order="bic", lag=3, max_order=6).curves
+    n_samples = 5 * (100 - 6 * 3)
+    excess = (np.log(n_samples) - 2) * np.arange(7) * 4 / n_samples
+    assert_allclose(curves["bic"] - curves["aic"], excess, atol=1e-12)
+
+
 def test_criteria_of_the_true_covariance_are_flat_from_the_true_order_on():
     lagged = true_lagged(A, NOISE, 6)
     criteria = information_criteria(get_backend("auto", lagged), lagged, 10**9)
