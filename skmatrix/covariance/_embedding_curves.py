@@ -6,7 +6,7 @@ import numpy as np
 
 from ._augmented_covariance_kernels import lagged_covariances
 from ._embedding_criteria import information_criteria
-from ._embedding_kernels import delay_neighbors, mutual_information
+from ._embedding_kernels import TIE, delay_neighbors, mutual_information
 from ._embedding_mdop import mdop_delays
 
 # A neighbour is false if the next coordinate moves it away by this many times its distance, or to
@@ -116,7 +116,8 @@ def false_neighbors(be, pool, series, *, lag, n_dimensions):
     def shares(block):
         distance, growth = _neighbors(be, block, lag, n_dimensions, "euclidean")
         there = np.isfinite(distance)
-        false = (growth > _FALSE_RATIO * distance) | (np.hypot(distance, growth) > _FALSE_DISTANCE)
+        parted = growth > TIE * _FALSE_RATIO * distance
+        false = parted | (np.hypot(distance, growth) > _FALSE_DISTANCE)
         return _mean_of_points(false, there)
 
     fraction = mean_of_there(np.concatenate(by_threads(pool, shares, _blocks(series))))

@@ -11,6 +11,9 @@ from .._backend import kernel
 
 # Distances and differences up to this count as none: they are of duplicates.
 ZERO = 1e-30
+# Numbers within this ratio are equal but for rounding. Digital signals have many equal distances,
+# and which of them is taken must not hang on the unit.
+TIE = 1 + 1e-9
 # Elements of a block of pairs.
 _PAIRS = 2**20
 
@@ -179,7 +182,8 @@ def _nearest(xp, pairs, left_out, metric):
     zero = ZERO if metric == "maximum" else ZERO**2
     pairs = xp.where(left_out | (pairs <= zero), xp.full_like(pairs, math.inf), pairs)
     least = xp.min(pairs, axis=1)
-    return least if metric == "maximum" else xp.sqrt(least), xp.argmin(pairs, axis=1)
+    first = xp.argmax(xp.astype(pairs <= TIE * least[:, None], xp.int64), axis=1)
+    return least if metric == "maximum" else xp.sqrt(least), first
 
 
 @kernel(numba="skmatrix.covariance._embedding_numba:nearest_points", min_size=0)

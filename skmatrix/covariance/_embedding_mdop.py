@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._embedding_kernels import expansion_table, nearest_points
+from ._embedding_kernels import TIE, expansion_table, nearest_points
 
 # Share of false neighbours at which the embedding is complete.
 _FEW = 0.05
@@ -88,7 +88,7 @@ def mdop_delays(be, channels, *, n_lags, window, stride, max_order):
         near = np.flatnonzero(distance < 1 / _FALSE_RATIO)
         if near.size < _MIN_POINTS:
             break
-        fraction = float(np.mean(wider[near] > _FALSE_RATIO * distance[near]))
+        fraction = float(np.mean(wider[near] > TIE * _FALSE_RATIO * distance[near]))
         if fractions and fraction > fractions[-1]:
             break
         delays.append(tau)

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from .._math_numba import _as_bits, _from_bits
-from ._embedding_kernels import ZERO, rank_bins
+from ._embedding_kernels import TIE, ZERO, rank_bins
 
 _JIT = {"cache": True, "nogil": True}
 # Numbers as the integers of their bits.
@@ -135,11 +135,13 @@ def _nearest(row, x, i, window, maximum):
         first, second = _widen(early, x[:before], x[i]), _widen(late, x[after:], x[i])
     else:
         first, second = _add_squares(early, x[:before], x[i]), _add_squares(late, x[after:], x[i])
-    if first == second == np.inf:
-        return np.inf, -1
-    if first <= second:
-        return first, _position(early, first)
-    return second, after + _position(late, second)
+    least = min(first, second)
+    if least == np.inf:
+        return least, -1
+    zero = ZERO if maximum else ZERO * ZERO
+    if first <= TIE * least:
+        return least, _position(early, zero, TIE * least)
+    return least, after + _position(late, zero, TIE * least)
 
 
 # The bits of positive numbers are in the order of the numbers, and compilers turn the least of
@@ -173,21 +175,21 @@ def _widen(row, x, center):
 
 
 @njit(**_JIT)
-def _position(row, value):
-    """First position of a value, which is there: its stretch first, by vector instructions."""
+def _position(row, zero, bound):
+    """First position of a distance up to a bound, above 0: its stretch by vector instructions."""
     begin = 0
-    while _count(row[begin : begin + _STRETCH], value) == 0:
+    while _count(row[begin : begin + _STRETCH], zero, bound) == 0:
         begin += _STRETCH
-    while row[begin] != value:
+    while not zero < row[begin] <= bound:
         begin += 1
     return begin
 
 
 @njit(**_JIT)
-def _count(row, value):
+def _count(row, zero, bound):
     hits = 0
     for j in range(row.shape[0]):
-        hits += 1 if row[j] == value else 0
+        hits += 1 if (row[j] <= bound) & (row[j] > zero) else 0
     return hits
 
 

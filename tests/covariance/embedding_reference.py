@@ -65,8 +65,10 @@ def neighbors(points, window, norm=None):
     for i, point in enumerate(points):
         distances = np.linalg.norm(points - point, norm, axis=1)
         distances[(np.abs(times - i) <= window) | (distances == 0)] = np.inf
-        j = int(np.argmin(distances))
-        found.append((j if distances[j] < np.inf else -1, distances[j]))
+        least = distances.min()
+        # Of distances that are equal but for rounding, the first.
+        j = int(np.flatnonzero(distances <= least * (1 + 1e-9))[0])
+        found.append((j if least < np.inf else -1, least))
     return found
 
 

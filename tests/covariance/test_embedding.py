@@ -256,6 +256,16 @@ class TestInvariance:
             assert_same_curves(plain.curves, scaled.curves, rtol=1e-7)
 
     @every_rule
+    def test_units_of_digital_signals_do_not_matter(self, order, lag):
+        """They have many equal distances, whose rounding hangs on the unit."""
+        digital = np.round(2 * self.X)
+        plain = select_embedding(digital, order=order, lag=lag)
+        for unit, offset in ((1e-13, 0.0), (0.3, 4300.0), (1 / 7, -50.0)):
+            scaled = select_embedding(unit * (digital + offset), order=order, lag=lag)
+            assert (scaled.order, scaled.lag) == (plain.order, plain.lag)
+            assert_same_curves(plain.curves, scaled.curves, rtol=1e-7)
+
+    @every_rule
     def test_order_of_trials_and_channels_does_not_matter(self, order, lag):
         plain = select_embedding(self.X, order=order, lag=lag)
         moved = select_embedding(self.X[[3, 0, 4, 1, 2]][:, [2, 0, 1]], order=order, lag=lag)
