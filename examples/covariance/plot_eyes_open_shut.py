@@ -162,4 +162,4 @@ _ = AugmentedCovarianceDisplay.from_estimator(
     name="Spectra that the means of the classes imply",
 )
 
-# sphinx_gallery_thumbnail_number = 4
+# sphinx_gallery_thumbnail_number = 3
