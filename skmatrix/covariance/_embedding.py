@@ -270,7 +270,8 @@ def _check_lengths(n_times, order, lag, max_lag):
     if not isinstance(order, str):
         step = 1 if isinstance(lag, str) else lag
         check_length(delays_of(order, step), n_times, order, step)
-    if max_lag is not None and isinstance(lag, str) and max_lag > n_times // 2:
+    looks_at_lags = isinstance(lag, str) or order == "mdop"
+    if max_lag is not None and looks_at_lags and max_lag > n_times // 2:
         raise ValueError(
             f"max_lag={max_lag} needs at least {2 * max_lag} samples per trial, X has {n_times};"
             " lower max_lag."

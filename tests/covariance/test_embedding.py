@@ -442,6 +442,7 @@ class TestInput:
             ({"max_order": 0}, ValueError, "'max_order' parameter .* Got 0"),
             ({"max_lag": 0}, ValueError, "'max_lag' parameter .* Got 0"),
             ({"max_lag": 65}, ValueError, "max_lag=65 needs at least 130 samples .* X has 128"),
+            ({"max_lag": 200, "order": "mdop", "lag": 1}, ValueError, "max_lag=200 needs at least"),
             ({"n_selection_trials": 0}, ValueError, "'n_selection_trials' parameter .* Got 0"),
             ({"random_state": "a"}, ValueError, "'random_state' parameter .* Got 'a'"),
             ({"n_channels": 4}, ValueError, "n_channels=4, but X has 3 channels"),
