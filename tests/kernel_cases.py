@@ -245,19 +245,21 @@ def _augmented_covariance_cases():
         return KernelCase(arrays, scalars, rtol_float32=1e-5, upcasts=True)
 
     trials = [rng.standard_normal((3, 2, 40)), 5 + rng.standard_normal((1, 1, 25))]
-    delays = [(0,), (0, 2, 4, 6), (0, 1, 5), (0, 9, 18)]
+    delays = [(0,), (0, 2, 4, 6), (0, 1, 5), (0, 9, 18), (0, 1, 2, 3, 4, 5, 6), (0, 1, 2, 4, 7, 9)]
     lagged = [rng.standard_normal((2, 3, 2, 2)), rng.standard_normal((1, 1, 3, 3))]
     matrices = [rng.standard_normal((4, 3, 3)), np.ones((2, 1, 1))]
     return {
         f"{home}:delay_covariances": [
-            case(X, delays=steps, center=center)
+            case(X, delays=steps, center=center, reg=reg)
             for X in trials
             for steps in delays
-            for center in (True, False)
+            for center, reg in ((True, 0.0), (False, 0.0), (True, 0.5))
         ],
         f"{home}:lagged_covariances": [
             case(X, n_lags=3, lag=4, center=center) for X in trials for center in (True, False)
         ],
-        f"{home}:block_toeplitz": [KernelCase((gamma,)) for gamma in lagged],
+        f"{home}:block_toeplitz": [
+            KernelCase((gamma,), {"reg": reg}) for gamma in lagged for reg in (0.0, 0.5)
+        ],
         f"{home}:add_ridge": [KernelCase((G,), {"reg": reg}) for G in matrices for reg in (0, 0.1)],
     }

@@ -1,6 +1,7 @@
 """Augmented covariances: covariances of the delay embedding of each trial."""
 
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -25,7 +26,7 @@ from ._trials import (
 )
 
 # Bytes of a block of trials with what is computed of it.
-_BLOCK = 2**26
+_BLOCK = 2**23
 # Least ridge for single precision, in which matrices of larger condition are not positive.
 _RIDGE_FLOAT32 = 1e-5
 
@@ -39,9 +40,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
     matrices takes it as it is, first of all those of pyRiemann.
 
     Use it where classes differ in rhythm or dynamics: EEG, MEG, EMG, accelerometers, vibrations.
-    For responses that are locked to an event take
-    :class:`pyriemann.estimation.ERPCovariances`, for classes that differ in power alone
-    :class:`pyriemann.estimation.Covariances`, which is order 1 of this.
+    For responses that are locked to an event take pyRiemann's ``ERPCovariances``, for classes that
+    differ in power alone its ``Covariances``, which is order 1 of this.
 
     Read more in the :ref:`User Guide <augmented_covariance>`.
 
@@ -58,7 +58,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         the same of the autocorrelation ("acf"), and "mdop". "auto" is "mi".
     estimator : str or callable, default="cov"
         Estimator of the covariance of the embedded samples. "cov" never forms them; every other
-        one of :func:`pyriemann.geometry.covariance.covariances` does. Shrinkage by "oas" or "lwf"
+        one of pyRiemann's ``covariances`` does. Shrinkage by "oas" or "lwf"
         takes away the lagged structure first, and with it accuracy.
     toeplitz : bool, default=False
         Whether to estimate one covariance for each delay, as the equations of Yule and Walker have
@@ -91,7 +91,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         Order.
     lag_ : int or None
         Lag; None if delays were given.
-    delays_ : ndarray of shape (order_,)
+    delays_ : ndarray of shape (`order_`,)
         Delays in samples, from 0.
     embedding_ : Embedding
         What the rules have chosen, with their curves.
@@ -290,7 +290,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         Returns
         -------
         covariances : array of shape (n_trials, D, D)
-            Symmetric positive definite matrices with D = order_ * n_channels_in_; lazy for dask
+            Symmetric positive definite matrices with D = `order_` * `n_channels_in_`; lazy for dask
             arrays, for which nothing warns.
 
         Raises
@@ -326,38 +326,41 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         size = len(delays) * n_channels
         double = double or X.dtype == be.home.float64
         reg = self.reg if double else max(self.reg, _RIDGE_FLOAT32)
-        step = max(1, _BLOCK // (8 * (3 * size * size + 4 * n_channels * n_times)))
+        step = max(1, _BLOCK // (8 * (2 * size * size + 4 * n_channels * n_times)))
         on_host = be.name in ("auto", "numpy", "numba")
         dtype = be.xp.float64 if double else be.xp.float32
-        filled = np.empty((n, size, size), dtype=dtype) if on_host else [None] * n
+        starts = range(0, n, step)
+        # The blocks of a large result are put in their place; one of a single block is it.
+        fill = on_host and len(starts) > 1
+        filled: Any = np.empty((n, size, size), dtype=dtype) if fill else None
 
         def compute(begin):
             rows = slice(begin, min(begin + step, n))
-            block = be.load(X[rows, ...])
-            matrices = kernels.add_ridge(be, self._estimate(be, block, delays), reg=reg)
+            matrices = self._estimate(be, be.load(X[rows, ...]), delays, reg)
             if floor[rows].any():
                 matrices = matrices + be.load(reg * floor[rows, None, None] * np.eye(size))
-            if on_host:
-                filled[rows] = matrices
-            else:
-                filled[begin] = be.xp.astype(matrices, dtype)
+            if not fill:
+                return be.xp.astype(matrices, dtype, copy=False)
+            filled[rows] = matrices
 
-        starts = range(0, n, step)
         with fit_threads(be, self.n_jobs) as pool:
-            list(map(compute, starts) if pool is None else pool.map(compute, starts))
-        return filled if on_host else be.xp.concat([filled[begin] for begin in starts])
+            blocks = list(map(compute, starts) if pool is None else pool.map(compute, starts))
+        if fill:
+            return filled
+        return blocks[0] if len(blocks) == 1 else be.xp.concat(blocks)
 
-    def _estimate(self, be, X, delays):
-        """Matrices of some trials, before the ridge."""
+    def _estimate(self, be, X, delays, reg):
+        """Regularised matrices of some trials."""
         if self.toeplitz:
             lag = delays[1] if len(delays) > 1 else 1
             lagged = kernels.lagged_covariances(
                 be, X, n_lags=len(delays), lag=lag, center=self.center
             )
-            return kernels.block_toeplitz(be, lagged)
+            return kernels.block_toeplitz(be, lagged, reg=reg)
         if self.estimator == "cov":
-            return kernels.delay_covariances(be, X, delays=delays, center=self.center)
-        return be.load(_by_pyriemann(to_numpy(X), delays, self.estimator))
+            return kernels.delay_covariances(be, X, delays=delays, center=self.center, reg=reg)
+        matrices = be.load(_by_pyriemann(to_numpy(X), delays, self.estimator))
+        return kernels.add_ridge(be, matrices, reg=reg)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

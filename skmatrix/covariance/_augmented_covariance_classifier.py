@@ -85,9 +85,9 @@ class AugmentedCovarianceClassifier(
     candidates of the rules.
 
     Use it for EEG and other signals with tens to thousands of trials whose classes differ in
-    rhythm. For responses that are locked to an event take pyRiemann's
-    :class:`~pyriemann.estimation.XdawnCovariances`. A decision of this classifier cannot see the
-    direction of time: trials played backwards get the same one.
+    rhythm. For responses that are locked to an event take pyRiemann's ``XdawnCovariances``.
+    Decisions from a single channel cannot see the direction of time, and those from several are the
+    same when all trials, those of the fit among them, are played backwards.
 
     Read more in the :ref:`User Guide <augmented_covariance>`.
 
@@ -151,7 +151,7 @@ class AugmentedCovarianceClassifier(
         Order.
     lag_ : int or None
         Lag; None if delays were given.
-    delays_ : ndarray of shape (order_,)
+    delays_ : ndarray of shape (`order_`,)
         Delays in samples, from 0.
     embedding_ : Embedding
         The choice, with the curves of the rule that has made it.
@@ -304,7 +304,7 @@ class AugmentedCovarianceClassifier(
             If there are fewer trials of a class than folds, trials are too short for a rule, or
             channels are flat.
         ConvergenceWarning
-            If the mean of the matrices did not converge.
+            If a mean of the matrices did not converge; that of "fgmdm" is not checked.
         """
         with all_or_nothing(self, _PRIVATE):
             order, lag = check_order_and_lag(self.order, self.lag)
@@ -381,6 +381,8 @@ class AugmentedCovarianceClassifier(
             models.geometry.warn_if_short(inputs)
             self.reference_ = be.unload(self.reference_.astype(matrices.dtype))
         self.model_ = clone(models.estimators[place[1]]).fit(inputs, y)
+        if self._of_matrices:
+            models.geometry.check_class_means(self.model_, inputs, y)
 
     def _set_choice(self, be, embedding, models):
         """Attributes that tell of the choice and of the models."""

@@ -1,5 +1,6 @@
 """What pyRiemann does for the classifier: references, tangent vectors, and models of matrices."""
 
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -63,8 +64,7 @@ class Geometry:
         """The mean as a function of matrices and weights."""
         if not isinstance(self.mean, str):
             return self.mean
-        gmean = load_pyriemann("pyriemann.geometry.mean").gmean
-        return partial(gmean, metric=self.mean, tol=self.tol)
+        return partial(_quiet_mean, metric=self.mean, tol=self.tol)
 
     def check(self, matrices):
         """Refuse matrices that are singular up to rounding."""
@@ -85,6 +85,12 @@ class Geometry:
         tangent_space = load_pyriemann("pyriemann.geometry.tangentspace").tangent_space
         with self._naming_reg():
             return tangent_space(matrices, reference, metric=self.map)
+
+    def check_class_means(self, model, matrices, y):
+        """Warn if a mean of a class, of a classifier by distances, did not converge."""
+        if self.mean == "riemann" and hasattr(model, "covmeans_"):
+            for label, mean in zip(model.classes_, model.covmeans_, strict=True):
+                self.warn_if_short(self.tangent(matrices[y == label], mean))
 
     def warn_if_short(self, vectors):
         """Warn if a mean is not where its tangent vectors add up to nothing.
@@ -119,3 +125,11 @@ class Geometry:
             if isinstance(error, np.linalg.LinAlgError) or "positive" in str(error):
                 raise ValueError(_INDEFINITE.format(reg=self.reg)) from error
             raise
+
+
+def _quiet_mean(matrices, sample_weight=None, *, metric, tol):
+    """Mean by pyRiemann, whose warning does not say which parameter to change."""
+    gmean = load_pyriemann("pyriemann.geometry.mean").gmean
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Convergence not reached")
+        return gmean(matrices, metric=metric, sample_weight=sample_weight, tol=tol)

@@ -11,8 +11,8 @@ import array_api_compat
 from .._backend import kernel
 
 
-@kernel()
-def delay_covariances(xp, X, *, delays, center):
+@kernel(numba="skmatrix.covariance._augmented_covariance_numba:delay_covariances")
+def delay_covariances(xp, X, *, delays, center, reg):
     r"""Covariances of the delayed copies of each trial, over the samples that all copies have, (2).
 
     ``S_ij = sum_t x(t + d_i) x(t + d_j)^T`` for ``t = 0 ... L - 1`` with ``L = T - d_{p-1}``. Where
@@ -29,6 +29,8 @@ def delay_covariances(xp, X, *, delays, center):
         Delays in samples, ascending from 0.
     center : bool
         Whether each row of the embedding loses its mean; the divisor is L - 1 then, else L.
+    reg : float
+        Share of the mean eigenvalue that is added to the diagonal, (6).
 
     Returns
     -------
@@ -49,7 +51,7 @@ def delay_covariances(xp, X, *, delays, center):
         if not center:
             shift -= _outer(means[i] + level[:, :, 0], means[j] + level[:, :, 0])
         sums[i, j] = (total - length * shift) / divisor
-    return _from_blocks(xp, sums, order)
+    return _from_blocks(xp, sums, order, reg)
 
 
 @kernel()
@@ -87,7 +89,7 @@ def lagged_covariances(xp, X, *, n_lags, lag, center=True):
 
 
 @kernel()
-def block_toeplitz(xp, lagged):
+def block_toeplitz(xp, lagged, *, reg):
     """Symmetric block-Toeplitz matrices: block (i + k, i) is ``Gamma_k``, (5).
 
     Parameters
@@ -96,6 +98,8 @@ def block_toeplitz(xp, lagged):
         Array namespace.
     lagged : array of shape (n_trials, n_lags, n_channels, n_channels)
         Covariances ``Gamma_k``, that of no delay first.
+    reg : float
+        Share of the mean eigenvalue that is added to the diagonal, (6).
 
     Returns
     -------
@@ -108,7 +112,7 @@ def block_toeplitz(xp, lagged):
         for i in range(order)
         for j in range(i + 1)
     }
-    return _from_blocks(xp, upper, order)
+    return _from_blocks(xp, upper, order, reg)
 
 
 @kernel()
@@ -141,16 +145,19 @@ def _outer(left, right):
     return left[:, :, None] * right[:, None, :]
 
 
-def _from_blocks(xp, upper, order):
-    """Symmetric matrices from their blocks (i, j) with i <= j."""
+def _from_blocks(xp, upper, order, reg):
+    """Symmetric matrices from their blocks (i, j) with i <= j, with the ridge."""
     like = upper[0, 0]
     n, size = like.shape[0], like.shape[1]
     shape, device = (n, order * size, order * size), array_api_compat.device(like)
     matrices = xp.empty(shape, dtype=like.dtype, device=device)
+    identity = xp.eye(size, dtype=like.dtype, device=device)
+    trace = sum(upper[i, i] * identity for i in range(order))
+    ridge = reg / (order * size) * xp.sum(trace, axis=(1, 2), keepdims=True) * identity
     for (i, j), block in upper.items():
         mirrored = xp.matrix_transpose(block)
         if i == j:  # symmetric up to rounding
-            block = mirrored = 0.5 * (block + mirrored)
+            block = mirrored = 0.5 * (block + mirrored) + ridge
         rows, columns = slice(i * size, (i + 1) * size), slice(j * size, (j + 1) * size)
         matrices[:, rows, columns] = block
         matrices[:, columns, rows] = mirrored

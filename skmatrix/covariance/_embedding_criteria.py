@@ -16,7 +16,7 @@ from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils import check_array
 
 from .._sklearn import Interval, validate_params
-from ._augmented_covariance_kernels import add_ridge, block_toeplitz
+from ._augmented_covariance_kernels import block_toeplitz
 
 # Ridge relative to the mean eigenvalue, far above what rounding does to a singular matrix.
 _RIDGE = 1e-9
@@ -131,7 +131,7 @@ def information_criteria(be, lagged, n_samples):
         "aic", "hq" and "bic" of the orders 0, ..., P.
     """
     n_orders, n_channels = lagged.shape[:2]
-    matrix = add_ridge(be, block_toeplitz(be, lagged[None]), reg=_RIDGE)[0]
+    matrix = block_toeplitz(be, lagged[None], reg=_RIDGE)[0]
     # The factor of a leading minor is that of the factor: one factorisation has them all.
     logs = 2 * np.log(np.diagonal(cholesky(matrix, lower=True)))
     levels = logs.reshape(n_orders, n_channels).sum(axis=1)

@@ -352,11 +352,12 @@ def test_a_failed_fit_leaves_the_last_one(data):
     assert_array_equal(model.set_params(reg=1e-6).predict_proba(X), expected)
 
 
-def test_a_mean_that_does_not_converge_is_told(data, monkeypatch):
+@pytest.mark.parametrize("classifier", ["logistic", "mdm"])
+def test_a_mean_that_does_not_converge_is_told(data, monkeypatch, classifier):
     X, y = data
     monkeypatch.setattr("pyriemann.geometry.mean.gmean", lambda X, **_: X.mean(axis=0))
     with pytest.warns(ConvergenceWarning, match=r"would still move by 0\..*, above mean_tol=1e-06"):
-        fixed().fit(X, y)
+        fixed(classifier=classifier).fit(X, y)
 
 
 def test_nothing_is_said_of_a_mean_that_converges(data):
@@ -364,6 +365,7 @@ def test_nothing_is_said_of_a_mean_that_converges(data):
         warnings.simplefilter("error")
         for tol in (1e-4, 1e-6, 1e-9):
             fixed(3, mean_tol=tol).fit(*data)
+            fixed(3, mean_tol=tol, classifier="mdm").fit(*data)
 
 
 def test_flat_trials_are_named(data):
