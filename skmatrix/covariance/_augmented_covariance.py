@@ -50,20 +50,21 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
     order : int or {"auto", "fnn", "cao", "mdop", "bic", "aic", "hq"}, default="auto"
         Number p of copies, the first of which has no delay. The rules choose it from the data
         without labels: false nearest neighbours ("fnn"), the method of Cao, that of Nichkawde
-        ("mdop"), and information criteria of autoregressive models. "auto" is "fnn". All but
-        "mdop" are lowered until p times the number of channels is at most the number of samples.
+        ("mdop"), and information criteria of autoregressive models. "auto" is "fnn", or "mdop"
+        beside lag="mdop". What they find is lowered until p times the number of channels is at
+        most the number of samples.
     lag : int, array-like of int or {"auto", "mi", "mi_e", "acf", "mdop"}, default="auto"
         Step between copies in samples, or p - 1 ascending delays. The rules: first minimum of the
         mutual information ("mi"), first lag at which it is below 1/e of its value at 0 ("mi_e"),
-        the same of the autocorrelation ("acf"), and "mdop". "auto" is "mi".
+        the same of the autocorrelation ("acf"), and "mdop". "auto" is "mi", or "mdop" beside
+        order="mdop". Where the curve is flat, "mi" hangs on the sample of trials.
     estimator : str or callable, default="cov"
         Estimator of the covariance of the embedded samples. "cov" never forms them; every other
         one of pyRiemann's ``covariances`` does. Shrinkage by "oas" or "lwf"
         takes away the lagged structure first, and with it accuracy.
     toeplitz : bool, default=False
         Whether to estimate one covariance for each delay, as the equations of Yule and Walker have
-        it: the matrix is block-Toeplitz then, twice as fast to compute, and as good for
-        classification. For estimator="cov" and a lag that is a number.
+        it: the matrix is block-Toeplitz then, and as good for classification. For estimator="cov" and a lag that is a number.
     center : bool, default=True
         Whether means are taken out; without it slow potentials remain.
     reg : float, default=1e-6

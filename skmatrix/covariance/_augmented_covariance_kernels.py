@@ -54,7 +54,7 @@ def delay_covariances(xp, X, *, delays, center, reg):
     return _from_blocks(xp, sums, order, reg)
 
 
-@kernel()
+@kernel(numba="skmatrix.covariance._augmented_covariance_numba:lagged_covariances")
 def lagged_covariances(xp, X, *, n_lags, lag, center=True):
     """Covariances between each trial and its delayed copies, with the divisor T, (4).
 

@@ -1,4 +1,4 @@
-"""Numba twin of the augmented covariances of trials.
+"""Numba twins of the augmented covariances of trials.
 
 Delayed copies are never laid out: their products are taken where the signal is, of two channels and
 five delays at a time, for which what is loaded serves ten times. That is twice as fast as matrix
@@ -99,6 +99,32 @@ def _five_products(u, v, other, delays, j, length, upper, lower, b):
     upper[place + 2 * n_channels], lower[place + 2 * n_channels] = s2, t2
     upper[place + 3 * n_channels], lower[place + 3 * n_channels] = s3, t3
     upper[place + 4 * n_channels], lower[place + 4 * n_channels] = s4, t4
+
+
+def lagged_covariances(X, *, n_lags, lag, center=True):
+    """Lagged covariances; the contract is that of the array-API kernel of this name."""
+    X, delays = np.ascontiguousarray(X), lag * np.arange(n_lags)
+    lagged = np.empty((X.shape[0], n_lags, X.shape[1], X.shape[1]))
+    _lagged(X, delays, center, lagged)
+    return lagged
+
+
+@njit(**_OPTIONS)
+def _lagged(X, delays, center, lagged):
+    """Products of each signal with its copies, behind which it is continued by zeros."""
+    n_trials, n_channels, n_times = X.shape
+    n_lags = delays.shape[0]
+    signal = np.zeros((n_channels, n_times + delays[n_lags - 1]))
+    level, sums = np.empty(n_channels), np.empty((n_channels, n_lags * n_channels))
+    for k in range(n_trials):
+        _centre(X[k], signal, level)
+        if not center:
+            signal[:, :n_times] = X[k]
+        _row_of_blocks(signal, delays, 0, n_times, sums)
+        for j in range(n_lags):
+            for a in range(n_channels):
+                for b in range(n_channels):
+                    lagged[k, j, b, a] = sums[a, j * n_channels + b] / n_times
 
 
 @njit(**_OPTIONS)

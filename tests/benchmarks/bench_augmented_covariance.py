@@ -111,7 +111,7 @@ def _two_classes(n, n_channels, n_times, seed=0):
 def _grid_data(n, n_channels, n_times):
     X, y = _two_classes(n, n_channels, n_times)
     # Noise beside which scores are neither 0 nor 1.
-    return Trials(X + 4 * np.random.default_rng(1).standard_normal(X.shape), y)
+    return Trials(X + 12 * np.random.default_rng(1).standard_normal(X.shape), y)
 
 
 _GRID = {"orders": (1, 2, 4), "lags": (1, 2)}
@@ -124,7 +124,7 @@ def _shared_grid(data, clock, threads):
 
     folds = StratifiedKFold(3, shuffle=True, random_state=0)
     model = AugmentedCovarianceClassifier(
-        "grid", "grid", classifier="svc", cv=folds, mean_tol=1e-8, n_jobs=threads, **_GRID
+        "grid", "grid", classifier="svc", cv=folds, n_jobs=threads, **_GRID
     )
     with clock:
         model.fit(data.X, data.y)
