@@ -64,7 +64,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         takes away the lagged structure first, and with it accuracy.
     toeplitz : bool, default=False
         Whether to estimate one covariance for each delay, as the equations of Yule and Walker have
-        it: the matrix is block-Toeplitz then, and as good for classification. For estimator="cov" and a lag that is a number.
+        it: the matrix is block-Toeplitz then, and as good for classification. For estimator="cov"
+        and a lag that is a number.
     center : bool, default=True
         Whether means are taken out; without it slow potentials remain.
     reg : float, default=1e-6
