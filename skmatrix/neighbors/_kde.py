@@ -277,7 +277,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             return distinct.place(whiten, self.shrinkage)
 
         self.whiten_ = (
-            likeliest_exponent(place, rng) if self.whiten == "loo" else float(self.whiten)
+            likeliest_exponent([place], np.ones(1), rng)
+            if self.whiten == "loo"
+            else float(self.whiten)
         )
         self._metric, points, flat = place(self.whiten_)
         if flat:

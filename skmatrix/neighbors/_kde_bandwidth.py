@@ -16,6 +16,8 @@ _STRIDE = 0.2
 _SCOUTS = 1000
 # Bandwidths without gain after which a search ends.
 _PATIENCE = 2
+# Bandwidths that are tried around the best one of kernels whose likelihood is rough.
+_SCAN = 30
 # Share of the bandwidth of all features below which that of one has no maximum.
 _COLLAPSED = 1e-6
 # Bandwidths of a path of kernels that are evaluated one by one.
@@ -137,15 +139,22 @@ class LeaveOneOut:
         )
         return float(h[np.argmax(self._likelihood(log_sums, np.log(h), rows))])
 
+    @property
+    def least_bandwidth(self):
+        """Bandwidth below which compact kernels have a likelihood of 0: the largest distance to a
+        nearest point. 0 for other kernels.
+        """
+        if self.points.profile not in COMPACT:
+            return 0.0
+        return math.sqrt(float(self.nearest.max())) * (1 + 1e-6)
+
     def _search(self):
-        """Doubled bandwidths until the likelihood falls, then golden section around the best.
+        """Doubled bandwidths until the likelihood falls, then a closer look around the best.
 
         For kernels whose likelihood has no simple derivative, and more than one maximum.
         """
         compact = self.points.profile in COMPACT
-        # Below the largest distance to a nearest point the likelihood of compact kernels is 0.
-        start = math.sqrt(float(self.nearest.max())) if compact else self.nearest_bandwidth
-        start *= 1 + 1e-6
+        start = self.least_bandwidth if compact else self.nearest_bandwidth
         found = {start: self.evaluate(start)}
         for factor in (2.0,) if compact else (2.0, 0.5):
             h, worse = start, 0
@@ -156,15 +165,7 @@ class LeaveOneOut:
                 worse = worse + 1 if found[h] <= best else 0
         near = max(found, key=found.__getitem__)
         low = near if compact and near == start else near / 2
-        inner = minimize_scalar(
-            lambda log_h: -self.evaluate(math.exp(log_h)),
-            bounds=(math.log(low), math.log(2 * near)),
-            method="bounded",
-            options={"xatol": _TOLERANCE},
-        )
-        found[math.exp(inner.x)] = -inner.fun
-        h = max(found, key=found.__getitem__)
-        return h, found[h]
+        return best_between(self.evaluate, low, 2 * near, _SCAN)
 
     def per_feature(self):
         """Bandwidth of each feature and the likelihood, by a quasi-Newton method from one for all.
@@ -236,6 +237,76 @@ class LeaveOneOut:
             bandwidths[chain::2] = h
             values[chain::2] = self._likelihood(log_sums, np.log(h))
         return bandwidths[::-1], values[::-1]
+
+
+def common_maximum(parts, share, inside=None):
+    """One bandwidth for the points of several classes, each with its own.
+
+    Parameters
+    ----------
+    parts : list of LeaveOneOut
+        Likelihood of each class. All have one unit.
+    share : ndarray of shape (n_classes,)
+        Shares of the classes.
+    inside : ndarray of shape (n_classes,), default=None
+        Likeliest bandwidth of each; None finds them.
+
+    Returns
+    -------
+    h, value : float
+        Bandwidth, and the mean of the likelihoods there.
+    """
+    if inside is None:
+        inside, values = zip(*(part.maximise() for part in parts), strict=True)
+        if len(parts) == 1:
+            return inside[0], values[0]
+
+    def mean(h):
+        # A likelihood of 0 is as bad as any share of it.
+        return float(share @ [part.evaluate(h) for part in parts])
+
+    # Each likelihood falls off on both sides of its own maximum, and their mean has its in between;
+    # but with compact kernels not where a point of one class is out of reach of all others.
+    low = max(min(inside), *(part.least_bandwidth for part in parts))
+    high = max(low, *inside)
+    rough = parts[0].points.profile != "gaussian"
+    n_scanned = _SCAN if rough else min(_SCAN, 2 + math.ceil(2 * math.log2(high / low)))
+    return best_between(mean, low, high, n_scanned)
+
+
+def best_between(value_of, low, high, n_scanned):
+    """Best of some bandwidths of a geometric series with both ends, and of a closer look around.
+
+    Parameters
+    ----------
+    value_of : callable
+        ``value_of(h)``, which may have several maxima, and steps.
+    low, high : float
+        Ends.
+    n_scanned : int
+        Number of bandwidths, at least 2.
+
+    Returns
+    -------
+    h, value : float
+        The best bandwidth that was met, and its value.
+    """
+    grid = np.geomspace(low, high, n_scanned)
+    values = [value_of(float(h)) for h in grid]
+    best = int(np.argmax(values))
+    found = {float(grid[best]): values[best]}
+    sides = grid[max(best - 1, 0)], grid[min(best + 1, n_scanned - 1)]
+    if sides[0] < sides[1]:
+        inner = minimize_scalar(
+            # The parabolas of the search know no infinity.
+            lambda log_h: -max(value_of(math.exp(log_h)), -1e300),
+            bounds=np.log(sides),
+            method="bounded",
+            options={"xatol": _TOLERANCE},
+        )
+        found[math.exp(inner.x)] = -float(inner.fun)
+    h = max(found, key=found.__getitem__)
+    return h, found[h]
 
 
 def rule_bandwidth(rule, points, spectrum):

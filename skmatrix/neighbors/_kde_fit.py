@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 
 from .._backend import to_numpy
 from .._sklearn import _check_sample_weight
-from ._kde_bandwidth import LeaveOneOut
+from ._kde_bandwidth import LeaveOneOut, common_maximum
 from ._kde_diagnostics import stable_index
 
 # Left-out points of the search for the exponent of the whitening, and of the thresholds.
@@ -44,13 +44,16 @@ def given_bandwidth(estimator, n_features):
     return h
 
 
-def likeliest_exponent(place, rng):
+def likeliest_exponent(places, share, rng):
     """Exponent of the whitening under which left-out points are the likeliest.
 
     Parameters
     ----------
-    place : callable
-        ``place(exponent)`` gives the metric, the points in its coordinates, and more.
+    places : list of callable
+        For each of several classes, or for the one there is, ``place(exponent)`` gives the
+        metric, the points in its coordinates, and more.
+    share : ndarray of shape (n_classes,)
+        Shares of the classes. They have one exponent, and for it one bandwidth.
     rng : RandomState
         Source of the sample of points, which is the same for every exponent.
 
@@ -62,9 +65,11 @@ def likeliest_exponent(place, rng):
     seed = rng.randint(2**31 - 1)
 
     def cost(exponent):
-        metric, points, _ = place(exponent)
-        left_out = LeaveOneOut(points, _SAMPLE, np.random.RandomState(seed), metric.unit)
-        return -(left_out.maximise()[1] + metric.log_determinant)
+        metrics, points, _ = zip(*(place(exponent) for place in places), strict=True)
+        unit = math.exp(np.mean([math.log(metric.unit) for metric in metrics]))
+        left_out = [LeaveOneOut(p, _SAMPLE, np.random.RandomState(seed), unit) for p in points]
+        volumes = np.array([metric.log_determinant for metric in metrics])
+        return -(common_maximum(left_out, share)[1] + float(share @ volumes))
 
     inner = minimize_scalar(cost, bounds=(0, 1), method="bounded", options={"xatol": 0.01})
     candidates = {0.0: cost(0.0), 1.0: cost(1.0), float(inner.x): inner.fun}

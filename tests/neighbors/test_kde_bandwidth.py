@@ -324,3 +324,12 @@ def test_points_that_single_precision_cannot_tell_apart():
     message = "cannot be told from their neighbours in single precision"
     with pytest.raises(ValueError, match=message):
         KDE(precision="float32").fit(X)
+
+
+@pytest.mark.parametrize("kernel", COMPACT)
+def test_rough_likelihoods_are_searched_closely(kernel):
+    """Those of compact kernels rise and fall by steps."""
+    X = points(100, 2)
+    kde = KDE(kernel=kernel).fit(X)
+    _, values = kde.bandwidth_path(kde.bandwidth_ * np.geomspace(0.5, 2, 400))
+    assert values.max() <= kde.loo_log_likelihood_ + 2e-3
