@@ -165,7 +165,7 @@ class LeaveOneOut:
                 worse = worse + 1 if found[h] <= best else 0
         near = max(found, key=found.__getitem__)
         low = near if compact and near == start else near / 2
-        return best_between(self.evaluate, low, 2 * near, _SCAN)
+        return best_between(self.evaluate, low, 2 * near, _SCAN if compact else _SCAN // 4)
 
     def per_feature(self):
         """Bandwidth of each feature and the likelihood, by a quasi-Newton method from one for all.
