@@ -17,6 +17,7 @@ from ..distributed import is_dask
 from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
 from ._kde_diagnostics import FEATURES, diagnose, features_of
 from ._kde_fit import (
+    FLAWS,
     checked_weights,
     given_bandwidth,
     likeliest_exponent,
@@ -30,7 +31,7 @@ from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_neede
 
 _SEARCHED = ("loo", "loo_per_feature", "nn")
 _RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
-_PRIVATE = ("_metric", "_precision", "_place", "_blocks")
+_PRIVATE = ("_metric", "_precision", "_kept", "_place", "_blocks")
 
 
 class KDE(TransformerMixin, DensityMixin, BaseEstimator):
@@ -247,12 +248,12 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             weight = checked_weights(sample_weight, X)
             data, fixed = to_numpy(X), given_bandwidth(self, X.shape[1])
             self._precision = self._precision_for(data.dtype)
-            points, weight = merge_duplicates(data.astype(np.float64), weight)
+            points, weight = merge_duplicates(data.astype(np.float64, copy=False), weight)
             with thread_pool(be, self.n_jobs) as pool:
                 settings = self._settings() | {"be": be, "pool": pool}
                 points = self._fit_points(be, fixed, Distinct(points, weight, settings))
             self.X_fit_, self.weight_fit_ = self._at_home(be, data.dtype, points.Z, points.weight)
-            self._place, self._blocks = points.place, None
+            self._kept, self._place, self._blocks = data.dtype, points.place, None
         return self
 
     def _precision_for(self, dtype):
@@ -281,14 +282,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             if self.whiten == "loo"
             else float(self.whiten)
         )
-        self._metric, points, flat = place(self.whiten_)
-        if flat:
-            warn_caller(
-                f"X has features without variance, or fewer samples than features: whiten="
-                f"{self.whiten!r} leaves their directions as they are. Raise shrinkage, or drop"
-                " constant features.",
-                UserWarning,
-            )
+        self._metric, points, flaw = place(self.whiten_)
+        if flaw:
+            warn_caller(FLAWS[flaw].format(whiten=self.whiten), UserWarning)
         self.n_samples_fit_ = points.total
         self.n_distinct_ = int(points.n_points)
         self._choose_bandwidth(be, fixed, points, rng)
@@ -336,8 +332,12 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "X_fit_" if self._blocks is None else "weight_fit_", method)
-        Z = Located(to_numpy(X), self._metric)
+        Z = self._located(to_numpy(X))
         return be, X, Z if self._blocks is None else Z[:]
+
+    def _located(self, X):
+        """Coordinates of queries on the host."""
+        return Located(X, self._metric, self._kept)
 
     def _sums(self, be, Z, moments=False):
         """Sums over the points for queries."""
@@ -393,7 +393,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     def _log_density(self, X):
         """Log-densities of points on the host, without a warning of those out of reach."""
         be = get_backend(self.backend, np.empty(0))
-        return self._sums(be, Located(X, self._metric))[0] + self.log_norm_
+        return self._sums(be, self._located(X))[0] + self.log_norm_
 
     def _warn_out_of_reach(self, log_density):
         """Warn of queries at which the density is 0."""

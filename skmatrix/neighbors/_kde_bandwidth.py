@@ -54,7 +54,7 @@ class LeaveOneOut:
         self.own = points.subset(max_queries, rng)
         self.queries, weight = points.take(self.own)
         self.weight = weight / weight.sum()
-        self.log_rest = np.log(points.total - weight)
+        self.log_rest = np.log(points.rest(weight))
         self.nearest = points.nearest(self.queries, 1, own=self.own, h=unit)[:, 0]
         if self.nearest_bandwidth == 0:
             raise ValueError(

@@ -13,11 +13,35 @@ from ._kde_diagnostics import stable_index
 # Left-out points of the search for the exponent of the whitening, and of the thresholds.
 _SAMPLE = 2000
 
+# What is to be said of whitened data.
+FLAWS = {
+    "flat": (
+        "X has features without variance, or fewer samples than features: whiten={whiten!r} leaves"
+        " their directions as they are. Raise shrinkage, or drop constant features."
+    ),
+    "constant": (
+        "X has features without variance: whiten={whiten!r} divides by what shrinkage gives them,"
+        " which raises log-densities without a meaning. Drop constant features."
+    ),
+}
+
 
 def checked_weights(sample_weight, X):
     """Weights of the rows of X on the host and in double precision, ones for None."""
     checked = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-    return to_numpy(checked).astype(np.float64)
+    weight = to_numpy(checked).astype(np.float64)
+    check_total(weight)
+    return weight
+
+
+def check_total(weight):
+    """Raise if the sum of weights leaves the range of floating point."""
+    heaviest = float(weight.max())
+    if math.isinf(float(np.sum(weight / heaviest)) * heaviest):
+        raise ValueError(
+            "sample_weight must have a sum in the range of floating point. Got weights up to"
+            f" {heaviest:.1e}: divide them by a number of this size."
+        )
 
 
 def given_bandwidth(estimator, n_features):
