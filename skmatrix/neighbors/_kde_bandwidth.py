@@ -13,6 +13,8 @@ _TOLERANCE = 1e-4
 _MAX_STEPS = 50
 # Longest step in log h, and points that are left out for the start of the search.
 _STRIDE = 0.2
+# A bandwidth at which the kernel is flat, in units of the spread.
+_FAR = 2.0**40
 _SCOUTS = 1000
 # Bandwidths without gain after which a search ends.
 _PATIENCE = 2
@@ -68,10 +70,10 @@ class LeaveOneOut:
         return math.sqrt(float(self.weight @ self.nearest) / self.points.n_features)
 
     def evaluate(self, h, moments=False):
-        """Mean log-likelihood, and with `moments` its two derivatives in log h and the EM step.
+        """Mean log-likelihood, and with `moments` its two derivatives in log h.
 
         ``dL / d log h = <r^2> / h^2 - d`` and ``d^2 L = Var(r^2) / h^4 - 2 <r^2> / h^2``, the means
-        under the weights of each left-out point; ``h^2 <- <r^2> / d`` never lowers L.
+        under the weights of each left-out point.
         """
         sums = self.points.sums(self.queries, h * self.unit, self.own, moments)
         value = float(self._likelihood(sums[0], math.log(h)))
@@ -80,7 +82,7 @@ class LeaveOneOut:
         square, fourth = sums[3:]
         d, mean = self.points.n_features, float(self.weight @ square)
         curvature = float(self.weight @ (fourth - square**2 - 2 * square))
-        return value, mean - d, curvature, h * math.sqrt(mean / d)
+        return value, mean - d, curvature
 
     def _likelihood(self, log_sum, log_h, rows=slice(None)):
         """Mean log-likelihood by the sums of shape (n_queries,) and the logarithm of a bandwidth,
@@ -107,11 +109,14 @@ class LeaveOneOut:
         h, low, high = self._best_of_grid(), 0.0, math.inf
         found = {}
         for _ in range(_MAX_STEPS):
-            found[h], slope, curvature, _ = self.evaluate(h, moments=True)
+            found[h], slope, curvature = self.evaluate(h, moments=True)
             low, high = (h, high) if slope > 0 else (low, h)
             newton = -slope / curvature if curvature < 0 else math.copysign(math.inf, slope)
+            if abs(newton) < _TOLERANCE:
+                # What is left is of the order of its square, and the gain that of the parabola.
+                return h * math.exp(newton), found[h] + 0.5 * slope * newton
             trial = h * math.exp(min(max(newton, -_STRIDE), _STRIDE))
-            if not low <= trial <= high:
+            if not low < trial < high:
                 trial = math.sqrt(low * high)
             if abs(math.log(trial / h)) < _TOLERANCE:
                 break
@@ -123,20 +128,21 @@ class LeaveOneOut:
         """The likeliest bandwidth of a geometric series that spans all maxima, for some points.
 
         At a maximum ``h^2 = <r^2> / d``, which is no less than with the nearest points alone, and
-        no more than with all points alike: about twice the variance.
+        no more than with all points alike.
         """
         n_queries = self.own.size
         rows = slice(None, None, max(1, n_queries // max(_SCOUTS, n_queries // 20)))
-        low, high = self.nearest_bandwidth, max(2.0, self.nearest_bandwidth)
+        weight = self.weight[rows] / self.weight[rows].sum()
+        queries, own, n_features = self.queries[rows], self.own[rows], self.points.n_features
+        alike = self.points.sums(queries, _FAR * self.unit, own, True)[3]
+        low = self.nearest_bandwidth
+        high = max(low, _FAR * math.sqrt(float(weight @ alike) / n_features))
+        # Halves of a power of two: distances are rounded as they were to find the nearest.
+        high = 2.0 ** math.ceil(math.log2(high))
         length = 1 + math.ceil(2 * math.log2(high / low))
         h = high * 2.0 ** (-0.5 * np.arange(length))
-        log_sums = self.points.halvings(
-            self.queries[rows],
-            high * self.unit,
-            length,
-            self.nearest[rows] / high**2,
-            self.own[rows],
-        )
+        nearest = self.nearest[rows] / high**2
+        log_sums = self.points.halvings(queries, high * self.unit, length, nearest, own)
         return float(h[np.argmax(self._likelihood(log_sums, np.log(h), rows))])
 
     @property
@@ -230,10 +236,10 @@ class LeaveOneOut:
         for chain in range(2):
             first = top * 2 ** (-chain / 4)
             h = first * 2.0 ** (-0.5 * np.arange(length))
-            nearest = self.nearest / first**2
-            log_sums = self.points.halvings(
-                self.queries, first * self.unit, length, nearest, self.own
-            )
+            unit = first * self.unit
+            # In the same units as the sums: rounded otherwise, the halvings would blow it up.
+            nearest = self.points.nearest(self.queries, 1, own=self.own, h=unit)[:, 0]
+            log_sums = self.points.halvings(self.queries, unit, length, nearest, self.own)
             bandwidths[chain::2] = h
             values[chain::2] = self._likelihood(log_sums, np.log(h))
         return bandwidths[::-1], values[::-1]
