@@ -52,8 +52,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     ----------
     bandwidth : float, array-like of shape (n_features,) or str, default="loo"
         Bandwidth in the units of the data, or one for each feature. "loo" maximises the likelihood
-        of left-out points, "loo_per_feature" does so for each feature. "nn" is the root mean
-        square distance to the nearest point over the root of the number of features,
+        of left-out points, "loo_per_feature" finds a local maximum over a bandwidth for each
+        feature, no less likely than that of "loo". "nn" is the root mean square distance to the
+        nearest point over the root of the number of features,
         "kl_gaussian" what is optimal for Gaussian data with this covariance in some 10 features
         or more (in fewer it is far too small), "scott" and "silverman" the rules of these names,
         scaled by the standard deviation of the data; "sklearn_scott" and "sklearn_silverman" are

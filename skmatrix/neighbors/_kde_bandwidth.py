@@ -1,5 +1,6 @@
 """Bandwidths: from rules, from the likelihood of left-out points, and from the theory."""
 
+import copy
 import math
 
 import numpy as np
@@ -22,6 +23,8 @@ _PATIENCE = 2
 _SCAN = 30
 # Share of the bandwidth of all features below which that of one has no maximum.
 _COLLAPSED = 1e-6
+# Ratios of bandwidths whose logarithms differ by less are the same start.
+_ALIKE = 0.05
 # Bandwidths of a path of kernels that are evaluated one by one.
 _PATH = 22
 
@@ -51,18 +54,28 @@ class LeaveOneOut:
 
     def __init__(self, points, max_queries, rng, unit):
         self.points = points
-        self.unit = unit
-        self.log_unit = float(np.sum(np.log(unit) * np.ones(points.n_features)))
         self.own = points.subset(max_queries, rng)
         self.queries, weight = points.take(self.own)
         self.weight = weight / weight.sum()
         self.log_rest = np.log(points.rest(weight))
-        self.nearest = points.nearest(self.queries, 1, own=self.own, h=unit)[:, 0]
+        self._measure(unit)
         if self.nearest_bandwidth == 0:
             raise ValueError(
                 "Points cannot be told from their neighbours in single precision: pass a number for"
                 " the bandwidth, or precision='float64'."
             )
+
+    def _measure(self, unit):
+        """Set the unit, and the squared distances of nearest points in it."""
+        self.unit = unit
+        self.log_unit = float(np.sum(np.log(unit) * np.ones(self.points.n_features)))
+        self.nearest = self.points.nearest(self.queries, 1, own=self.own, h=unit)[:, 0]
+
+    def _in_units(self, unit):
+        """The same likelihood in other units."""
+        other = copy.copy(self)
+        other._measure(unit)
+        return other
 
     @property
     def nearest_bandwidth(self):
@@ -124,14 +137,17 @@ class LeaveOneOut:
         best = max(found, key=found.__getitem__)
         return best, found[best]
 
+    def _scouts(self):
+        """Some of the queries."""
+        return slice(None, None, max(1, self.own.size // max(_SCOUTS, self.own.size // 20)))
+
     def _best_of_grid(self):
         """The likeliest bandwidth of a geometric series that spans all maxima, for some points.
 
         At a maximum ``h^2 = <r^2> / d``, which is no less than with the nearest points alone, and
         no more than with all points alike.
         """
-        n_queries = self.own.size
-        rows = slice(None, None, max(1, n_queries // max(_SCOUTS, n_queries // 20)))
+        rows = self._scouts()
         weight = self.weight[rows] / self.weight[rows].sum()
         queries, own, n_features = self.queries[rows], self.own[rows], self.points.n_features
         alike = self.points.sums(queries, _FAR * self.unit, own, True)[3]
@@ -174,30 +190,65 @@ class LeaveOneOut:
         return best_between(self.evaluate, low, 2 * near, _SCAN if compact else _SCAN // 4)
 
     def per_feature(self):
-        """Bandwidth of each feature and the likelihood, by a quasi-Newton method from one for all.
+        """Bandwidth of each feature and the likelihood, at a local maximum.
+
+        There may be many. Of those that a quasi-Newton method climbs to from several starts the
+        best is taken; as one start is one bandwidth for all, it is no less likely than that.
 
         Raises
         ------
         ValueError
             If the likelihood has no maximum: each value of a feature is that of many points.
         """
-        start = np.full(self.points.n_features, math.log(self._climb()[0]))
-        least = start[0] + math.log(_COLLAPSED)
-        inner = minimize(
+        starts = [np.log(shape * h) for shape, h in self._starts()]
+        least = np.min(starts, axis=0) + math.log(_COLLAPSED)
+        found = [self._ascend(start, least) for start in starts]
+        best = min(found, key=lambda inner: inner.fun)
+        if np.any(best.x <= least):
+            raise ValueError(
+                "bandwidth='loo_per_feature' needs features without many equal values: those of"
+                f" feature {int(np.argmin(best.x - least))} are the likelier the smaller its"
+                " bandwidth. Drop such features, or use bandwidth='loo'."
+            )
+        return np.exp(best.x), -float(best.fun)
+
+    def _starts(self):
+        """Ratios of the bandwidths of the features, and the likeliest bandwidths of these ratios.
+
+        One bandwidth for all in the units of the data; one in units of their standard deviations;
+        and one in units of the spacings of their values, which fits unlike detail in any units.
+        """
+        ones = np.ones(self.points.n_features)
+        # In the unit of the search for one bandwidth: it ends where that one does.
+        same = math.sqrt(np.mean(np.square(self.unit))) / self.unit
+        chosen = []
+        for shape in (same, ones, self._spacings()):
+            if all(np.ptp(np.log(shape / other)) > _ALIKE for other in chosen):
+                chosen.append(shape)
+        return [(shape, self._in_units(self.unit * shape)._climb()[0]) for shape in chosen]
+
+    def _spacings(self):
+        """Mean distance of the nearest values of each feature by itself, in its unit."""
+        rows, d = self._scouts(), self.points.n_features
+        weight = self.weight[rows] / self.weight[rows].sum()
+        spacings = np.empty(d)
+        for k in range(d):
+            # The other features are out of sight.
+            unit = np.where(np.arange(d) == k, self.unit, _FAR * self.unit)
+            squares = self.points.nearest(self.queries[rows], 1, own=self.own[rows], h=unit)
+            spacings[k] = weight @ np.sqrt(squares[:, 0])
+        return np.maximum(spacings, _COLLAPSED)
+
+    def _ascend(self, start, least):
+        """The maximum above a start, no bandwidth below its least."""
+        return minimize(
             self._cost_per_feature,
             start,
             jac=True,
             method="L-BFGS-B",
-            bounds=[(least, None)] * start.size,
+            bounds=[(low, None) for low in least],
             options={"maxiter": _MAX_STEPS, "ftol": 1e-10, "gtol": 1e-5},
         )
-        if np.any(inner.x <= least):
-            raise ValueError(
-                "bandwidth='loo_per_feature' needs features without many equal values: those of"
-                f" feature {int(np.argmin(inner.x))} are the likelier the smaller its bandwidth."
-                " Drop such features, or use bandwidth='loo'."
-            )
-        return np.exp(inner.x), -float(inner.fun)
 
     def _cost_per_feature(self, log_h):
         """Minus the mean log-likelihood, and its slopes ``1 - <r_k^2> / h_k^2``."""

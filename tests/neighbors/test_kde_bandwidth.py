@@ -292,6 +292,25 @@ class TestPerFeature:
             expected = np.sum(p * ((X[:, None, k] - X[None, :, k]) / h[k]) ** 2, axis=1)
             assert_allclose(moments[:, k], expected, rtol=1e-11)
 
+    @pytest.mark.parametrize("scale", [[1] * 7, [1e-2, 1, 1, 10, 1, 1, 100]])
+    def test_narrow_detail_in_a_wide_feature_is_found(self, scale):
+        """The maximum nearest to bandwidths like the standard deviations is far below it."""
+        rng = np.random.default_rng(1)
+        narrow = 0.01 * rng.standard_normal((300, 1)) + rng.integers(0, 20, (300, 1))
+        X = np.concatenate([narrow, rng.uniform(size=(300, 6))], axis=1) * scale
+        kde = KDE("loo_per_feature").fit(X)
+        assert kde.loo_log_likelihood_ > -1.9 - np.log(scale).sum()
+        assert kde.bandwidth_[0] < 0.02 * scale[0]
+        assert kde.loo_log_likelihood_ >= KDE().fit(X).loo_log_likelihood_
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_is_never_less_likely_than_one_bandwidth(self, seed):
+        rng = np.random.default_rng(seed)
+        X = rng.standard_normal((120, 4)) ** 3 * np.exp(2 * rng.standard_normal(4))
+        X[:, 1] += rng.integers(0, 4, 120) * 50
+        found = [KDE(name).fit(X).loo_log_likelihood_ for name in ("loo_per_feature", "loo")]
+        assert found[0] >= found[1]
+
     def test_is_a_maximum(self):
         X = points(300, 3) * [1, 5, 0.1]
         kde = KDE("loo_per_feature").fit(X)
