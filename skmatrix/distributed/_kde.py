@@ -52,6 +52,8 @@ class BlockPoints(Weighted):
         Kernel.
     df : float
         Degrees of freedom of "student".
+    dtype : str
+        Precision of the distances.
     """
 
     blocks: list
@@ -60,6 +62,7 @@ class BlockPoints(Weighted):
     n_features: int
     profile: str
     df: float
+    dtype: str
 
     def draw(self, n, rng):
         """Places in the data of n points, drawn with probabilities as their weights."""
@@ -171,7 +174,7 @@ class BlockDistinct(Measured):
         """Metric, the points in its coordinates, and its flaw."""
         metric, flaw = self.metric(whiten, shrinkage)
         blocks = _mapped(_arranged, self.blocks, broadcast((metric, self.settings)))
-        kernel = (self.settings["profile"], self.settings["df"])
+        kernel = tuple(self.settings[name] for name in ("profile", "df", "dtype"))
         return metric, BlockPoints(blocks, self.starts, self.weight, self.n_features, *kernel), flaw
 
 
@@ -208,7 +211,7 @@ def fit_row_blocks(estimator, X, sample_weight=None):
     home = get_backend("auto", np.empty(0))
     points = estimator._fit_points(home, fixed, distinct).rounded(dtype)
     estimator.X_fit_, estimator.weight_fit_ = points.coordinates(dtype), points.weight
-    estimator._kept, estimator._place, estimator._blocks = dtype, None, points
+    estimator._kept, estimator._place, estimator._blocks = dtype.name, None, points
     return estimator
 
 

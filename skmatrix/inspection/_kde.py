@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
+from ..neighbors._kde import KDE
 from ..neighbors._kde_profiles import log_profile
 from ..neighbors._kde_theory import glass_bandwidth, kl_bandwidth
 
@@ -120,12 +121,18 @@ class KDEDisplay:
         NotImplementedError
             If "phase" is asked for and the theory does not cover the estimator.
         TypeError
-            If "weights" is asked for and the points are in a dask array.
+            If it is another estimator, or "weights" is asked for and the points are in a dask
+            array.
         """
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}. Got {kind!r}.")
         check_is_fitted(estimator)
         density = getattr(estimator, "density_", estimator)
+        if not isinstance(density, KDE):
+            raise TypeError(
+                "estimator must be a KDE or a KDEOutlierDetector. Got a"
+                f" {type(estimator).__name__}; of a KDEClassifier pass one of estimators_."
+            )
         if kind in _QUERY_KINDS and X is None:
             raise ValueError(f"kind={kind!r} needs X, points to ask for the density at.")
         if kind == "path":

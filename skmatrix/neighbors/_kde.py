@@ -15,9 +15,18 @@ from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
-from ._kde_diagnostics import FEATURES, diagnose, features_of
+from ._kde_diagnostics import (
+    FEATURES,
+    SLAB,
+    diagnose,
+    features_of,
+    gathered,
+    named_bandwidths,
+    warn_out_of_reach,
+)
 from ._kde_fit import (
     FLAWS,
+    checked_path,
     checked_weights,
     given_bandwidth,
     likeliest_exponent,
@@ -27,7 +36,7 @@ from ._kde_fit import (
 )
 from ._kde_points import Distinct, Located, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
-from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
+from ._kde_theory import regime_of
 
 _SEARCHED = ("loo", "loo_per_feature", "nn")
 _RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
@@ -178,7 +187,11 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         "precision": [StrOptions({"auto", "float64", "float32"})],
         "loo_max_queries": [Interval(Integral, 1, None, closed="left")],
         "diagnostics_k": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "random_state": ["random_state"],
         "backend": CONSTRAINT,
     }
@@ -249,12 +262,14 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             weight = checked_weights(sample_weight, X)
             data, fixed = to_numpy(X), given_bandwidth(self, X.shape[1])
             self._precision = self._precision_for(data.dtype)
-            points, weight = merge_duplicates(data.astype(np.float64, copy=False), weight)
+            # One layout: sums are rounded by it.
+            double = np.ascontiguousarray(data, dtype=np.float64)
+            points, weight = merge_duplicates(double, weight)
             with thread_pool(be, self.n_jobs) as pool:
                 settings = self._settings() | {"be": be, "pool": pool}
                 points = self._fit_points(be, fixed, Distinct(points, weight, settings))
             self.X_fit_, self.weight_fit_ = self._at_home(be, data.dtype, points.Z, points.weight)
-            self._kept, self._place, self._blocks = data.dtype, points.place, None
+            self._kept, self._place, self._blocks = data.dtype.name, points.place, None
         return self
 
     def _precision_for(self, dtype):
@@ -388,24 +403,15 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             return score_row_blocks(self, X)
         be, X, Z = self._open(X, method)
         log_density = self._sums(be, Z)[0] + self.log_norm_
-        self._warn_out_of_reach(log_density)
-        return be.home.astype(be.unload(log_density), X.dtype)
+        with np.errstate(over="ignore"):
+            log_density = log_density.astype(to_numpy(X[:0]).dtype, copy=False)
+        warn_out_of_reach(self, log_density)
+        return be.unload(log_density)
 
     def _log_density(self, X):
         """Log-densities of points on the host, without a warning of those out of reach."""
         be = get_backend(self.backend, np.empty(0))
         return self._sums(be, self._located(X))[0] + self.log_norm_
-
-    def _warn_out_of_reach(self, log_density):
-        """Warn of queries at which the density is 0."""
-        n_out = int(np.sum(np.isneginf(log_density)))
-        if n_out:
-            warn_caller(
-                f"{n_out} of {log_density.size} queries are further than one bandwidth from every"
-                f" point: kernel={self.kernel!r} gives them a log-density of minus infinity. Use a"
-                " larger bandwidth, or kernel='gaussian'.",
-                UserWarning,
-            )
 
     def score(self, X, y=None):
         """Total log-density of queries, as :class:`~sklearn.neighbors.KernelDensity` has it.
@@ -499,9 +505,12 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
 
             return transform_row_blocks(self, X)
         be, X, Z = self._open(X, "transform")
-        found = self._diagnose(be, Z, local=True)
-        self._warn_out_of_reach(found.log_density)
-        return be.home.astype(be.unload(features_of(found)), X.dtype)
+        features = np.empty((Z.shape[0], len(FEATURES)), dtype=to_numpy(X[:0]).dtype)
+        for rows, found in self._diagnosed(be, Z, local=True):
+            with np.errstate(over="ignore"):
+                features[rows] = features_of(found)
+        warn_out_of_reach(self, features[:, 0])
+        return be.unload(features)
 
     def query_diagnostics(self, X, *, local=False):
         """How many points carry the estimate at each query, and whether its error is known.
@@ -521,16 +530,20 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         be, _, Z = self._open(X, "query_diagnostics")
-        return self._diagnose(be, Z, local)
+        return gathered(self._diagnosed(be, Z, local), Z.shape[0])
 
-    def _diagnose(self, be, Z, local):
-        """Diagnostics of queries given by their coordinates."""
+    def _diagnosed(self, be, Z, local):
+        """Rows, and their diagnostics, of queries given by their coordinates, some at a time."""
+        h = to_numpy(self.bandwidth_)
         with thread_pool(be, self.n_jobs) as pool:
             points = self._with_engine(be, pool)
-            h = to_numpy(self.bandwidth_)
-            sums = points.sums(Z, h, moments=True)
-            squares = points.nearest(Z, self._n_nearest, h=h)
-        return diagnose(self, sums, squares, points.participation, local)
+            floor = points.participation
+            for begin in range(0, Z.shape[0], SLAB):
+                rows = slice(begin, begin + SLAB)
+                queries = Z[rows]
+                sums = points.sums(queries, h, moments=True)
+                squares = points.nearest(queries, self._n_nearest, h=h)
+                yield rows, diagnose(self, sums, squares, floor, local)
 
     @property
     def _n_nearest(self):
@@ -558,8 +571,10 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
 
             return standard_error_row_blocks(self, X, local)
         be, X, Z = self._open(X, "score_samples_se")
-        error = self._diagnose(be, Z, local).standard_error
-        return be.home.astype(be.unload(error), X.dtype)
+        error = np.empty(Z.shape[0], dtype=to_numpy(X[:0]).dtype)
+        for rows, found in self._diagnosed(be, Z, local):
+            error[rows] = found.standard_error
+        return be.unload(error)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw from the density.
@@ -577,7 +592,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             Draws, in NumPy and in double precision.
         """
         check_is_fitted(self)
-        if not (isinstance(n_samples, Integral) and int(n_samples) >= 0):
+        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not (is_number and int(n_samples) >= 0):
             raise ValueError(f"n_samples must be a non-negative integer. Got {n_samples!r}.")
         rng = check_random_state(self.random_state if random_state is None else random_state)
         points = self._with_engine(get_backend("auto", np.empty(0)))
@@ -612,9 +628,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     def _path(self, bandwidths):
         """Bandwidths, the likelihood at each, and the bandwidth of the nearest points."""
         if bandwidths is not None:
-            bandwidths = np.sort(np.asarray(bandwidths, dtype=np.float64).ravel())
-            if not np.all((bandwidths > 0) & np.isfinite(bandwidths)):
-                raise ValueError("bandwidths must be positive and finite.")
+            bandwidths = checked_path(bandwidths)
         if self.n_distinct_ < 2:
             raise ValueError("bandwidth_path needs at least 2 distinct samples. Got n_samples=1.")
         be, unit = get_backend(self.backend, np.empty(0)), self._metric.unit
@@ -661,16 +675,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             if self._n_nearest > 1:
                 squares = self._with_engine(be).nearest(Z, self._n_nearest, h=h)
                 h_g = float(h) / math.sqrt(mean_index(self, squares))
-        spectrum, n = self._metric.spectrum, points.size
-        spectrum = spectrum if np.any(spectrum > 0) else None
-        return {
-            "h_g": h_g,
-            "h_clt": None if h_g is None else math.sqrt(2) * h_g,
-            "h_g_gaussian": None if spectrum is None else glass_bandwidth(spectrum, n),
-            "h_opt": None if spectrum is None else kl_bandwidth(spectrum, n),
-            "alpha": math.log(n) / points.n_features,
-            "n_needed": 1.0 if spectrum is None else samples_needed(spectrum, float(h)),
-        }
+        return named_bandwidths(self._metric.spectrum, points, float(h), h_g)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.

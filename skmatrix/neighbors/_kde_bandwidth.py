@@ -60,9 +60,12 @@ class LeaveOneOut:
         self.log_rest = np.log(points.rest(weight))
         self._measure(unit)
         if self.nearest_bandwidth == 0:
+            remedy = "multiply X by a number"
+            if points.dtype == "float32":
+                remedy = "precision='float64'"
             raise ValueError(
-                "Points cannot be told from their neighbours in single precision: pass a number for"
-                " the bandwidth, or precision='float64'."
+                f"Points cannot be told from their neighbours in {points.dtype}: pass a number for"
+                f" the bandwidth, or {remedy}."
             )
 
     def _measure(self, unit):

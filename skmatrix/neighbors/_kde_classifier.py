@@ -250,7 +250,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             how = density._settings() | {"be": be, "pool": pool}
             places = [
                 partial(
-                    Distinct(*merge_duplicates(Z.astype(np.float64), w), how).place,
+                    Distinct(*merge_duplicates(np.ascontiguousarray(Z, dtype=np.float64), w), how).place,
                     shrinkage=self.shrinkage,
                 )
                 for Z, w in groups

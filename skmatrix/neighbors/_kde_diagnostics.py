@@ -1,12 +1,17 @@
 """What the weights of a density estimate say of its reliability, query by query."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ._kde_profiles import log_profile
+from .._iterate import warn_caller
+from ._kde_profiles import COMPACT, log_profile
+from ._kde_theory import glass_bandwidth, kl_bandwidth, samples_needed
 
 FEATURES = ("log_density", "log_n_effective", "entropy", "stable_index", "nearest_distance")
+# Queries that are diagnosed together: only what is asked for is kept of all.
+SLAB = 2**14
 
 
 @dataclass(frozen=True)
@@ -123,3 +128,79 @@ def stable_index(squares, profile, df):
 def regimes(mu):
     """Names of the regimes of stable indices."""
     return np.where(mu < 1, "extreme", np.where(mu < 2, "stable", "clt"))
+
+
+def gathered(parts, n_queries):
+    """Diagnostics of all queries.
+
+    Parameters
+    ----------
+    parts : iterable of (slice, KDEDiagnostics)
+        Rows, and their diagnostics.
+    n_queries : int
+        Number of all rows.
+
+    Returns
+    -------
+    diagnostics : KDEDiagnostics
+        The diagnostics.
+    """
+    arrays = {}
+    for rows, part in parts:
+        for field in fields(KDEDiagnostics):
+            values = getattr(part, field.name)
+            # Names of regimes are of unlike length.
+            dtype = "<U7" if values.dtype.kind == "U" else values.dtype
+            arrays.setdefault(field.name, np.empty(n_queries, dtype=dtype))[rows] = values
+    return KDEDiagnostics(**arrays)
+
+
+def named_bandwidths(spectrum, points, h, h_g):
+    """What :meth:`KDE.thresholds` gives, by equations (2) and (5) to (7) of :class:`KDE`.
+
+    Parameters
+    ----------
+    spectrum : ndarray of shape (n_features,)
+        Variances along the principal axes.
+    points : Points
+        The points.
+    h : float
+        Bandwidth of the estimate.
+    h_g : float or None
+        Threshold from spacings.
+
+    Returns
+    -------
+    names : dict
+        The thresholds by name.
+    """
+    n, varies = points.size, bool(np.any(spectrum > 0))
+    return {
+        "h_g": h_g,
+        "h_clt": None if h_g is None else math.sqrt(2) * h_g,
+        "h_g_gaussian": glass_bandwidth(spectrum, n) if varies else None,
+        "h_opt": kl_bandwidth(spectrum, n) if varies else None,
+        "alpha": math.log(n) / points.n_features,
+        "n_needed": samples_needed(spectrum, h) if varies else 1.0,
+    }
+
+
+def warn_out_of_reach(density, log_density):
+    """Warn of queries at which the log-density is minus infinity."""
+    n_out = int(np.sum(np.isneginf(log_density)))
+    if not n_out:
+        return
+    if density.kernel in COMPACT:
+        what = (
+            "further than one bandwidth from every point:"
+            f" kernel={density.kernel!r} gives them a log-density of minus infinity. Use a larger"
+            " bandwidth, or kernel='gaussian'."
+        )
+    else:
+        single = " or precision='float64'" if density._precision == "float32" else ""
+        what = (
+            "so many bandwidths away from every point that the square of this number is out of the"
+            f" range of {density._precision}: their log-density becomes minus infinity. Use a"
+            f" larger bandwidth{single}, and look for wrong values in X."
+        )
+    warn_caller(f"{n_out} of {log_density.size} queries are {what}", UserWarning)

@@ -68,6 +68,19 @@ def given_bandwidth(estimator, n_features):
     return h
 
 
+def checked_path(bandwidths):
+    """Bandwidths that were passed, ascending."""
+    try:
+        h = np.sort(np.asarray(bandwidths, dtype=np.float64).ravel())
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"bandwidths must be numbers. Got {bandwidths!r}.") from error
+    if h.size == 0:
+        raise ValueError(f"bandwidths must hold at least one number. Got {bandwidths!r}.")
+    if not np.all((h > 0) & np.isfinite(h)):
+        raise ValueError(f"bandwidths must be positive and finite. Got {bandwidths!r}.")
+    return h
+
+
 def likeliest_exponent(places, share, rng):
     """Exponent of the whitening under which left-out points are the likeliest.
 

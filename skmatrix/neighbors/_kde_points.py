@@ -87,7 +87,7 @@ class Located:
         Queries.
     metric : Metric
         What their coordinates are.
-    dtype : dtype
+    dtype : str
         Precision in which the points of the fit are kept. Were queries not rounded as these are,
         one that is a point would be away from itself.
     """
@@ -526,13 +526,13 @@ class Points(Weighted):
         out : ndarray of shape (n_queries, n_results)
             The results.
         """
-        data = self.be.load((self.Z / h).astype(self.dtype, copy=False))
+        data = self.be.load(in_units(self.Z, h, self.dtype))
         fixed = [self.be.load(array) for array in fixed]
         own = np.empty(0, dtype=np.int64) if own is None else self._rows(own)
 
         def call(begin):
             rows = slice(begin, begin + _BLOCK)
-            block = self.be.load((queries[rows] / h).astype(self.dtype, copy=False))
+            block = self.be.load(in_units(queries[rows], h, self.dtype))
             extra = [self.be.load(array[rows]) for array in per_query]
             mine = self.be.load(own[rows])
             result = kernel(self.be, block, data, *fixed, mine, *extra, **scalars)
@@ -545,6 +545,11 @@ class Points(Weighted):
         for _ in map(call, starts) if self.pool is None else self.pool.map(call, starts):
             pass
         return out
+
+
+def in_units(Z, h, dtype):
+    """Coordinates in units of h, divided in double precision and kept in a dtype."""
+    return np.divide(Z, h, out=np.empty(Z.shape, dtype=dtype), casting="same_kind")
 
 
 def merge_duplicates(X, weight):

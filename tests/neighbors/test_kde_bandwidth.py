@@ -395,9 +395,12 @@ def test_a_sample_of_left_out_points_gives_nearly_the_same():
 def test_points_that_single_precision_cannot_tell_apart():
     X = np.concatenate([1e-9 * points(50, 2), 1 + 1e-9 * points(50, 2)])
     assert KDE().fit(X).bandwidth_ < 1e-9
-    message = "cannot be told from their neighbours in single precision"
+    message = "neighbours in float32: pass a number for the bandwidth, or precision='float64'"
     with pytest.raises(ValueError, match=message):
         KDE(precision="float32").fit(X)
+    message = "neighbours in float64: pass a number for the bandwidth, or multiply X by a number"
+    with pytest.raises(ValueError, match=message):
+        KDE().fit([[0.0], [1e-170], [3e-170]])
 
 
 @pytest.mark.parametrize("seed", [0, 2, 4])
