@@ -27,7 +27,8 @@ _REGIMES = (("extreme", "#D55E00"), ("stable", "#F0E442"), ("clt", "#56B4E9"))
 class KDEDisplay:
     """How a density was fitted, and where it can be trusted.
 
-    Make one with :meth:`from_estimator`; the constructor takes what it computes.
+    Make one with :meth:`from_estimator`; the constructor takes what it computes. There is no
+    ``from_predictions``: no kind can be drawn from log-densities alone.
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from .._sklearn import Interval, StrOptions, _check_feature_names_in, _fit_conte
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
-from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
+from ._kde_bandwidth import LeaveOneOut
 from ._kde_diagnostics import (
     FEATURES,
     SLAB,
@@ -26,20 +26,20 @@ from ._kde_diagnostics import (
 )
 from ._kde_fit import (
     FLAWS,
+    RULES,
+    SEARCHED,
     checked_path,
     checked_weights,
+    chosen_bandwidth,
     given_bandwidth,
     likeliest_exponent,
     mean_index,
     pooled_index,
-    spreads,
 )
 from ._kde_points import Distinct, Located, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
 from ._kde_theory import regime_of
 
-_SEARCHED = ("loo", "loo_per_feature", "nn")
-_RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
 _PRIVATE = ("_metric", "_precision", "_kept", "_place", "_blocks")
 
 
@@ -63,9 +63,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Bandwidth in the units of the data, or one for each feature. "loo" maximises the likelihood
         of left-out points, "loo_per_feature" finds a local maximum over a bandwidth for each
         feature, no less likely than that of "loo". "nn" is the root mean square distance to the
-        nearest point over the root of the number of features,
-        "kl_gaussian" what is optimal for Gaussian data with this covariance in some 10 features
-        or more (in fewer it is far too small), "scott" and "silverman" the rules of these names,
+        nearest point over the root of the number of features, "kl_gaussian" what is optimal for
+        Gaussian data with this covariance in some 10 features or more (in fewer it is far too
+        small), "scott" and "silverman" the rules of these names,
         scaled by the standard deviation of the data; "sklearn_scott" and "sklearn_silverman" are
         not scaled, as in :class:`~sklearn.neighbors.KernelDensity`.
     kernel : str, default="gaussian"
@@ -82,8 +82,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Share of the mean variance in ``Sigma``, from 0 to 1; "auto" is Ledoit and Wolf's.
     precision : {"auto", "float64", "float32"}, default="auto"
         Precision of distances; sums are in double precision. "auto" is that of X. "float32" is
-        twice as fast. Its log-densities are good to about 1e-5 for a bandwidth of a tenth of the
-        spread, and lose digits with its square.
+        twice as fast. Its log-densities are good to about 1e-4 for a bandwidth of a tenth of the
+        spread and 10 features, and lose digits with more features and the square of the bandwidth.
     loo_max_queries : int, default=20000
         Points that are left out in turn; more are sampled, and all others still count.
     diagnostics_k : int, default=5
@@ -113,8 +113,9 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Mean log-density of left-out points, if it was maximised.
     h_g_, h_clt_ : float or None
         Bandwidths below which a few points carry the estimate, and above which it is a mean of
-        many, from the spacings of neighbours; None for other kernels than "gaussian", with a
-        bandwidth per feature, and for fewer than three distinct points.
+        many, from the spacings of neighbours, of 2000 points by `random_state` if there are more;
+        None for other kernels than "gaussian", with a bandwidth per feature, for fewer than three
+        distinct points, and where all neighbours are equally far.
     regime_ : {"extreme", "stable", "clt"}
         In which of the three ranges the bandwidth lies.
     n_samples_fit_ : float
@@ -139,23 +140,40 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     (1) :math:`\log \hat\rho(x) = \log \sum_j w_j k(|x - y_j| / h) - \log \sum_j w_j - d \log h
     - \log c_d`.
 
-    (2) The weights :math:`p_j(x)` of the points are Boltzmann weights of random energies. With
-    :math:`\lambda = 1 / h^2` and the rate I of small energies, :math:`I(\lambda_G) = \log n`
-    defines :math:`h_G = \lambda_G^{-1/2}`, and :math:`h_{CLT} = \sqrt 2 h_G`. Below
-    :math:`h_G` the estimate is that of finitely many points, above :math:`h_{CLT}` the central
-    limit theorem holds, between them fluctuations have no variance.
+    (2) The weights :math:`p_j(x)` of the points are Boltzmann weights of random energies
+    :math:`E = |x - y|^2 / 2`. With :math:`\lambda = 1 / h^2`, :math:`\Psi(\lambda) = \log
+    \mathbb{E} e^{-\lambda E}` and the rate of small energies :math:`I(\lambda) = \lambda
+    \Psi'(\lambda) - \Psi(\lambda)`, :math:`I(\lambda_G) = \log n` defines :math:`h_G =
+    \lambda_G^{-1/2}`, and :math:`h_{CLT} = \sqrt 2 h_G`. Below :math:`h_G` the estimate is that of
+    finitely many points, above :math:`h_{CLT}` the central limit theorem holds, between them
+    fluctuations have no variance.
 
     (3) :math:`\mu = (h / h_G)^2` is the index of the tail of the weights, estimated at a query
     from its k + 1 nearest points: :math:`h_G^2(x) = \frac{1}{2k} \sum_j (r_{k+1}^2 - r_j^2)`.
 
     (4) "loo": maximum of :math:`L(h) = \sum_i w_i \log \sum_{j: r_{ij} > 0} w_j k(r_{ij} / h) /
-    (c_d h^d \sum_{j: r_{ij} > 0} w_j)`. Duplicates of a point are left out with it.
+    (c_d h^d \sum_{j: r_{ij} > 0} w_j)`. Duplicates of a point are left out with it. For balls and
+    other compact kernels, whose L has steps, it is nearly the maximum.
+
+    (5) The paper's thresholds are those of many dimensions. `thresholds` has the next order, of
+    Bahadur and Rao: :math:`I(\lambda_G) + \frac12 \log(2 \pi \lambda_G^2 \Psi''(\lambda_G)) = \log
+    n`.
+
+    (6) The likeliest bandwidth of Gaussian data in many dimensions, "kl_gaussian":
+    :math:`h_{opt}^2 = -2 \Psi'(\lambda_G) / d`.
 
     Fitting costs 5 to 10 times ``n min(n, loo_max_queries) d`` operations for "loo", and
-    ``n log n`` for a number. Memory is a copy of X and a block of pairs.
+    ``2000 n d`` for a number or a rule. While it lasts it holds up to four copies of X in double
+    precision, and a block of pairs; afterwards one in the precision of X.
 
-    Left out of the paper: its thresholds are in the limit of many dimensions, these ones have the
-    next order.
+    Distances are sums of squared differences. Their expansion into inner products would be faster
+    by matrix products, but it cancels; so "auto" need not bound its error to choose a precision.
+    There is no tree and no size of blocks to choose: near points are kept together, and those out
+    of reach are skipped by tiles of one size, on which no result depends. (4) is searched by a
+    grid and Newton's steps, as steps of the EM algorithm become small where many points lie
+    within a bandwidth. The likelihood at other bandwidths is not kept: :meth:`bandwidth_path`
+    computes it. Nor is the effective number of weighted points, n in (2): it is
+    ``exp(alpha * n_features)``, with the alpha of :meth:`thresholds`.
 
     References
     ----------
@@ -177,7 +195,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "bandwidth": [
             Interval(Real, 0, None, closed="neither"),
-            StrOptions({*_SEARCHED, *_RULES}),
+            StrOptions({*SEARCHED, *RULES}),
             "array-like",
         ],
         "kernel": [StrOptions(set(KERNELS))],
@@ -249,7 +267,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If a feature has no variance and `whiten` would divide by it.
+            If a feature has no variance and `whiten` would divide by it, or by what `shrinkage`
+            gives it.
         """
         with all_or_nothing(self, _PRIVATE):
             if is_dask(X):
@@ -303,44 +322,17 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             warn_caller(FLAWS[flaw].format(whiten=self.whiten), UserWarning)
         self.n_samples_fit_ = points.total
         self.n_distinct_ = int(points.n_points)
-        self._choose_bandwidth(be, fixed, points, rng)
-        h = to_numpy(self.bandwidth_)
+        h, self.loo_log_likelihood_ = chosen_bandwidth(self, fixed, points, rng)
+        self.bandwidth_ = be.unload(h) if h.ndim else float(h)
         spread = np.log(h).sum() if h.ndim else points.n_features * math.log(h)
-        self.log_norm_ = (
-            self._metric.log_determinant
-            - math.log(points.total)
-            - float(spread)
-            - points.log_kernel_integral()
-        )
+        volume = float(spread) + points.log_kernel_integral() - self._metric.log_determinant
+        self.log_norm_ = -math.log(points.total) - volume
         index = pooled_index(self, points, h, rng)
         self.regime_, self.h_g_, self.h_clt_ = regime_of(index or 0.0), None, None
-        if index and self.kernel == "gaussian" and not h.ndim:
+        if index and math.isfinite(index) and self.kernel == "gaussian" and not h.ndim:
             self.h_g_ = float(h) / math.sqrt(index)
             self.h_clt_ = math.sqrt(2) * self.h_g_
         return points
-
-    def _choose_bandwidth(self, be, fixed, points, rng):
-        """Set `bandwidth_` and `loo_log_likelihood_`."""
-        self.loo_log_likelihood_ = None
-        if fixed is not None:
-            self.bandwidth_ = be.unload(fixed) if fixed.ndim else float(fixed)
-            return
-        if self.bandwidth in _RULES:
-            self.bandwidth_ = rule_bandwidth(self.bandwidth, points, self._metric.spectrum)
-            return
-        if self.bandwidth == "loo_per_feature":
-            unit = spreads(self._metric)
-            h, value = LeaveOneOut(points, self.loo_max_queries, rng, unit).per_feature()
-            self.bandwidth_ = be.unload(h * unit)
-        else:
-            unit = self._metric.unit
-            left_out = LeaveOneOut(points, self.loo_max_queries, rng, unit)
-            if self.bandwidth == "nn":
-                self.bandwidth_ = left_out.nearest_bandwidth * unit
-                return
-            h, value = left_out.maximise()
-            self.bandwidth_ = h * unit
-        self.loo_log_likelihood_ = value + self._metric.log_determinant
 
     def _open(self, X, method):
         """Back end, validated X, and its coordinates on the host."""
@@ -490,14 +482,14 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         -------
         X_new : array of shape (n_queries, 5)
             Log-density, logarithm of the number of points that carry it, entropy of their
-            weights, their index (at most 10^6), distance to the nearest point. Lazy for dask
-            queries, for which nothing warns.
+            weights, their index (at most 10^6), distance to the nearest point, with a bandwidth
+            per feature in units of it. Lazy for dask queries, for which nothing warns.
 
         Warns
         -----
         UserWarning
-            If a compact kernel reaches no point from some queries: their first two columns are
-            minus infinity.
+            If a compact kernel reaches no point from some queries, or a distance is out of range:
+            their first two columns are minus infinity.
         """
         check_is_fitted(self)
         if is_dask(X):
@@ -608,14 +600,15 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         ----------
         bandwidths : array-like of shape (n_bandwidths,), default=None
             Bandwidths; None takes a geometric series from below what "nn" gives to above what
-            "silverman" gives, for the Gaussian kernel at the price of two.
+            "silverman" gives, for the Gaussian kernel at the price of three.
 
         Returns
         -------
         bandwidths : ndarray of shape (n_bandwidths,)
             The bandwidths, ascending.
         log_likelihood : ndarray of shape (n_bandwidths,)
-            Mean log-density of left-out points at each.
+            Mean log-density of left-out points at each, with this one bandwidth for all features,
+            whatever `bandwidth_` is.
 
         Raises
         ------

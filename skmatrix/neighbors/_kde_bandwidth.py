@@ -30,7 +30,7 @@ _PATH = 22
 
 
 class LeaveOneOut:
-    """Likelihood of points that are left out, as a function of the bandwidth.
+    """Likelihood of points that are left out, as a function of the bandwidth: (4) of :class:`KDE`.
 
     A point's duplicates are left out with it: they would draw the bandwidth to 0.
 
@@ -224,7 +224,7 @@ class LeaveOneOut:
         ones = np.ones(self.points.n_features)
         # In the unit of the search for one bandwidth: it ends where that one does.
         same = math.sqrt(np.mean(np.square(self.unit))) / self.unit
-        chosen = []
+        chosen: list[np.ndarray] = []
         for shape in (same, ones, self._spacings()):
             if all(np.ptp(np.log(shape / other)) > _ALIKE for other in chosen):
                 chosen.append(shape)
@@ -268,7 +268,7 @@ class LeaveOneOut:
         bandwidths : ndarray or None
             Bandwidths; None takes a geometric series, from below that of the nearest points to
             above that of Silverman's rule, for other kernels those of the same variance. For
-            the Gaussian kernel it has the price of 2.
+            the Gaussian kernel it has the price of 3.
 
         Returns
         -------
@@ -278,6 +278,8 @@ class LeaveOneOut:
         top = max(6 * self.nearest_bandwidth, 2 * standard_bandwidth("silverman", self.points))
         bottom = 0.16 * self.nearest_bandwidth
         if bandwidths is None and self.points.profile == "gaussian":
+            # Of a power of two the distances are rounded as they were to find the nearest.
+            top = 2.0 ** math.ceil(math.log2(top))
             return self._halved_path(top, math.ceil(2 * math.log2(top / bottom)))
         if bandwidths is None:
             unit = width(self.points.profile, self.points.n_features)
@@ -291,8 +293,10 @@ class LeaveOneOut:
             first = top * 2 ** (-chain / 4)
             h = first * 2.0 ** (-0.5 * np.arange(length))
             unit = first * self.unit
-            # In the same units as the sums: rounded otherwise, the halvings would blow it up.
-            nearest = self.points.nearest(self.queries, 1, own=self.own, h=unit)[:, 0]
+            nearest = self.nearest / first**2
+            if chain:
+                # In the same units as the sums: rounded otherwise, the halvings would blow it up.
+                nearest = self.points.nearest(self.queries, 1, own=self.own, h=unit)[:, 0]
             log_sums = self.points.halvings(self.queries, unit, length, nearest, self.own)
             bandwidths[chain::2] = h
             values[chain::2] = self._likelihood(log_sums, np.log(h))

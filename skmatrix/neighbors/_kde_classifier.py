@@ -1,5 +1,6 @@
 """Bayes' rule with a kernel density for each class."""
 
+import warnings
 from functools import partial
 
 import numpy as np
@@ -10,12 +11,13 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
+from .._iterate import warn_caller
 from .._sklearn import _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ._kde import KDE
 from ._kde_bandwidth import LeaveOneOut, common_maximum
-from ._kde_fit import checked_weights, likeliest_exponent
+from ._kde_fit import CONSTANT, FLAWS, checked_weights, likeliest_exponent
 from ._kde_points import Distinct, merge_duplicates
 
 
@@ -160,6 +162,11 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `priors` are not probabilities of the classes, or a bandwidth is to be found from
             fewer than two distinct points of a class.
+
+        Warns
+        -----
+        UserWarning
+            If `whiten` would divide by the variance of a feature that has none.
         """
         with all_or_nothing(self):
             be = get_backend(self.backend, X)
@@ -172,7 +179,12 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             self.classes_, codes = np.unique(labels, return_inverse=True)
             shares = np.bincount(codes, weights=weight) / weight.sum()
             self.class_prior_ = be.unload(self._checked_priors(shares).astype(data.dtype))
-            self.estimators_ = self._fit_classes(data, codes, weight)
+            if self.whiten and np.any(np.ptp(data, axis=0) == 0):
+                warn_caller(FLAWS["constant"].format(whiten=self.whiten), UserWarning)
+            with warnings.catch_warnings():
+                # A feature that is constant in one class alone tells it from the others.
+                warnings.filterwarnings("ignore", message=CONSTANT)
+                self.estimators_ = self._fit_classes(data, codes, weight)
         return self
 
     def _checked_priors(self, shares):
@@ -248,13 +260,11 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
         density._precision = density._precision_for(groups[0][0].dtype)
         with thread_pool(be, self.n_jobs) as pool:
             how = density._settings() | {"be": be, "pool": pool}
-            places = [
-                partial(
-                    Distinct(*merge_duplicates(np.ascontiguousarray(Z, dtype=np.float64), w), how).place,
-                    shrinkage=self.shrinkage,
-                )
-                for Z, w in groups
-            ]
+            places = []
+            for Z, w in groups:
+                points, merged = merge_duplicates(np.ascontiguousarray(Z, dtype=np.float64), w)
+                distinct = Distinct(points, merged, how)
+                places.append(partial(distinct.place, shrinkage=self.shrinkage))
             return likeliest_exponent(
                 places, share / share.sum(), check_random_state(self.random_state)
             )

@@ -31,7 +31,8 @@ class KDEDiagnostics:
         mu: the weights have a tail of this index. Below 1 a few points carry the estimate, up
         to 2 its fluctuations are not Gaussian.
     nearest_distance : ndarray of shape (n_queries,)
-        Distance to the nearest point, in the metric of the estimate.
+        Distance to the nearest point, in the metric of the estimate; with a bandwidth per feature
+        in units of it.
     regime : ndarray of shape (n_queries,)
         "extreme", "stable" or "clt".
     standard_error : ndarray of shape (n_queries,)
@@ -101,7 +102,8 @@ def features_of(diagnostics):
 
 
 def stable_index(squares, profile, df):
-    """Hill's estimate of the index of the weights' tail, from the nearest points.
+    """Hill's estimate of the index of the weights' tail, from the nearest points: (3) of
+    :class:`KDE`, for any kernel.
 
     ``1 / mu`` is the mean of ``log k_j - log k_{k+1}`` over the k largest of k + 1 weights.
 
@@ -145,7 +147,7 @@ def gathered(parts, n_queries):
     diagnostics : KDEDiagnostics
         The diagnostics.
     """
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for rows, part in parts:
         for field in fields(KDEDiagnostics):
             values = getattr(part, field.name)
@@ -156,7 +158,7 @@ def gathered(parts, n_queries):
 
 
 def named_bandwidths(spectrum, points, h, h_g):
-    """What :meth:`KDE.thresholds` gives, by equations (2) and (5) to (7) of :class:`KDE`.
+    """What :meth:`KDE.thresholds` gives, by (2), (5) and (6) in its notes.
 
     Parameters
     ----------

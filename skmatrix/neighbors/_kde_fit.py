@@ -7,21 +7,26 @@ from scipy.optimize import minimize_scalar
 
 from .._backend import to_numpy
 from .._sklearn import _check_sample_weight
-from ._kde_bandwidth import LeaveOneOut, common_maximum
+from ._kde_bandwidth import LeaveOneOut, common_maximum, rule_bandwidth
 from ._kde_diagnostics import stable_index
+
+# Names of bandwidths: those by the likelihood or distances of left-out points, and rules.
+SEARCHED = ("loo", "loo_per_feature", "nn")
+RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
 
 # Left-out points of the search for the exponent of the whitening, and of the thresholds.
 _SAMPLE = 2000
 
 # What is to be said of whitened data.
+CONSTANT = "X has features without variance: "
 FLAWS = {
     "flat": (
         "X has features without variance, or fewer samples than features: whiten={whiten!r} leaves"
         " their directions as they are. Raise shrinkage, or drop constant features."
     ),
     "constant": (
-        "X has features without variance: whiten={whiten!r} divides by what shrinkage gives them,"
-        " which raises log-densities without a meaning. Drop constant features."
+        CONSTANT + "whiten={whiten!r} divides by what shrinkage gives them, which raises"
+        " log-densities without a meaning. Drop constant features."
     ),
 }
 
@@ -66,6 +71,40 @@ def given_bandwidth(estimator, n_features):
     if not np.all((h > 0) & np.isfinite(h)):
         raise ValueError(f"bandwidth must be positive and finite. Got {estimator.bandwidth!r}.")
     return h
+
+
+def chosen_bandwidth(estimator, fixed, points, rng):
+    """Bandwidth of a fit, as an array, and the mean log-density of left-out points at it.
+
+    Parameters
+    ----------
+    estimator : KDE
+        The estimator, with its metric.
+    fixed : ndarray or None
+        Bandwidth that was passed.
+    points : Points
+        The points.
+    rng : RandomState
+        Source of the sample of points to leave out.
+
+    Returns
+    -------
+    h : ndarray of shape () or (n_features,)
+        The bandwidth.
+    value : float or None
+        The log-density, if it was maximised.
+    """
+    name, metric = estimator.bandwidth, estimator._metric
+    if fixed is not None:
+        return fixed, None
+    if name in RULES:
+        return np.asarray(rule_bandwidth(name, points, metric.spectrum)), None
+    unit = spreads(metric) if name == "loo_per_feature" else metric.unit
+    left_out = LeaveOneOut(points, estimator.loo_max_queries, rng, unit)
+    if name == "nn":
+        return np.asarray(left_out.nearest_bandwidth * unit), None
+    h, value = left_out.per_feature() if name == "loo_per_feature" else left_out.maximise()
+    return np.asarray(h * unit), value + metric.log_determinant
 
 
 def checked_path(bandwidths):

@@ -263,3 +263,12 @@ def test_other_estimators():
     model = KDEClassifier(1.0).fit([[0.0], [1.0], [2.0]], [0, 0, 1])
     with pytest.raises(TypeError, match="must be a KDE or a KDEOutlierDetector. Got a KDEClassi"):
         KDEDisplay.from_estimator(model)
+
+
+@pytest.mark.parametrize("kind", ["path", "phase"])
+@pytest.mark.filterwarnings("error")
+def test_points_that_are_equally_far_from_each_other(kind, pyplot):
+    """Their spacings give no threshold, and an axis of logarithms has no place for 0."""
+    kde = KDE().fit(np.eye(10))
+    assert kde.h_g_ is None
+    KDEDisplay.from_estimator(kde, kind=kind).figure_.canvas.draw()

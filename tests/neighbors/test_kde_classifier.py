@@ -75,7 +75,15 @@ def test_priors_of_zero_and_one():
 
 
 @pytest.mark.parametrize(
-    "priors", [["a", "b", "c"], [0.5, 0.5], [0.5, 0.6, 0.1], [1.5, -0.5, 0.0], [np.nan, 0.5, 0.5], [[0.2, 0.3, 0.5]]]
+    "priors",
+    [
+        ["a", "b", "c"],
+        [0.5, 0.5],
+        [0.5, 0.6, 0.1],
+        [1.5, -0.5, 0.0],
+        [np.nan, 0.5, 0.5],
+        [[0.2, 0.3, 0.5]],
+    ],
 )
 def test_priors_that_are_none(priors):
     with pytest.raises(ValueError, match="priors must be 3 probabilities that add up to 1"):
@@ -310,3 +318,14 @@ def test_probabilities_add_up_to_one_far_away(far):
     model = KDEClassifier(1.0).fit([[-1.0, 0.0], [1.0, 0.0]], [0, 1])
     assert_allclose(model.predict_proba([[0.0, far]]), [[0.5, 0.5]], rtol=1e-14)
     assert_allclose(np.exp(model.predict_log_proba([[0.0, -far]])), [[0.5, 0.5]], rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("error")
+def test_constant_features_are_warned_of_once():
+    """But not where they are constant in one class, from which others differ."""
+    data = np.concatenate([X, np.where(Y == 1, 0.0, X[:, :1].T).T], axis=1)
+    KDEClassifier(whiten=0.5).fit(data, Y)
+    data[:, 2] = 7.0
+    with pytest.warns(UserWarning, match="X has features without variance: whiten=0.5") as seen:
+        KDEClassifier(whiten=0.5).fit(data, Y)
+    assert len(seen) == 1
