@@ -215,7 +215,7 @@ class KDEDisplay:
                 self.lines_.append(
                     ax.axvline(self.data[key], ls=style, lw=2, color=color, label=text)
                 )
-        ax.legend(handles=self.lines_, loc="best", fontsize="small", framealpha=0.9)
+        ax.legend(handles=self.lines_, loc="lower right", fontsize="small", framealpha=0.9)
 
     def _limit_path(self, ax, h, values):
         """Show where the curve is not far below its top: it falls without a bound to the left."""
@@ -224,7 +224,8 @@ class KDEDisplay:
             return
         top, right, least = values[finite].max(), values[-1], values[finite].min()
         low = max(least, top - 1.5 * (top - right)) if top > right else least
-        ax.set_ylim(low - 0.05 * (top - low), top + 0.15 * (top - low) + 1e-9)
+        # Below the curve there is room for the legend.
+        ax.set_ylim(low - 0.35 * (top - low), top + 0.15 * (top - low) + 1e-9)
         named = [self.data[key] for key in ("bandwidth", "h_nn", "h_opt", "h_g", "h_clt")]
         shown = [*h[values >= low], *(value for value in named if value is not None)]
         ax.set_xlim(min(shown) / 1.2, max(shown) * 1.2)

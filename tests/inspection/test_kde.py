@@ -261,7 +261,7 @@ def test_missing_matplotlib_says_how_to_get_it(density, monkeypatch):
 
 def test_other_estimators():
     model = KDEClassifier(1.0).fit([[0.0], [1.0], [2.0]], [0, 0, 1])
-    with pytest.raises(TypeError, match="must be a KDE or a KDEOutlierDetector. Got a KDEClassi"):
+    with pytest.raises(TypeError, match=r"must be a KDE or a KDEOutlierDetector. Got a KDEClass"):
         KDEDisplay.from_estimator(model)
 
 

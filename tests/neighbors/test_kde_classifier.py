@@ -309,7 +309,7 @@ class TestSharedWhitening:
     def test_one_point_is_not_enough(self):
         with pytest.raises(ValueError, match="whiten='loo' needs at least 2 distinct samples of a"):
             KDEClassifier(0.3, whiten="loo").fit([[0.0], [1.0]], [0, 1])
-        with pytest.raises(ValueError, match="of every class .* n_samples=1 of class 'b'"):
+        with pytest.raises(ValueError, match=r"of every class .* n_samples=1 of class 'b'"):
             KDEClassifier("nn", shared_bandwidth=False).fit([[0.0], [1.0], [2.0]], list("aab"))
 
 
