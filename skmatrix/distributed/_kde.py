@@ -326,9 +326,13 @@ def _lazy(estimator, X, trailing, finish, request):
     points = estimator._blocks
     if points is None:
         get_backend("auto", np.empty(0)).check_home(estimator, "X_fit_", "score_samples")
+        if request["moments"]:
+            estimator._pooled_index()
         state = (estimator, finish, request, dtype)
         return map_rows(X, _finished, trailing, dtype, state=state)
     floor = points.participation
+    if request["moments"]:
+        estimator._pooled_index()  # by which tasks tell the regime
     estimator = copy.copy(estimator)
     # Of no use to the tasks.
     estimator.X_fit_ = estimator.weight_fit_ = estimator._blocks = None

@@ -21,7 +21,6 @@ from ._kde_diagnostics import (
     diagnose,
     features_of,
     gathered,
-    named_bandwidths,
     warn_out_of_reach,
 )
 from ._kde_fit import (
@@ -33,17 +32,15 @@ from ._kde_fit import (
     chosen_bandwidth,
     given_bandwidth,
     likeliest_exponent,
-    mean_index,
-    pooled_index,
 )
 from ._kde_points import Distinct, Located, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
-from ._kde_theory import regime_of
+from ._kde_thresholds import ThresholdsMixin
 
-_PRIVATE = ("_metric", "_precision", "_kept", "_place", "_blocks")
+_PRIVATE = ("_metric", "_precision", "_kept", "_place", "_blocks", "_index", "_seed")
 
 
-class KDE(TransformerMixin, DensityMixin, BaseEstimator):
+class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
     r"""Kernel density estimation that is right in many dimensions and knows its limits.
 
     The density is a mean of kernels around the points. Everything is computed from logarithms
@@ -113,9 +110,10 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Mean log-density of left-out points, if it was maximised.
     h_g_, h_clt_ : float or None
         Bandwidths below which a few points carry the estimate, and above which it is a mean of
-        many, from the spacings of neighbours, of 2000 points by `random_state` if there are more;
-        None for other kernels than "gaussian", with a bandwidth per feature, for fewer than three
-        distinct points, and where all neighbours are equally far.
+        many, from the spacings of neighbours, of 2000 points by `random_state` if there are more,
+        when first asked for, as is `regime_`; None for other kernels than "gaussian", with a
+        bandwidth per feature, for fewer than three distinct points, and where all neighbours are
+        equally far.
     regime_ : {"extreme", "stable", "clt"}
         In which of the three ranges the bandwidth lies.
     n_samples_fit_ : float
@@ -327,11 +325,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         spread = np.log(h).sum() if h.ndim else points.n_features * math.log(h)
         volume = float(spread) + points.log_kernel_integral() - self._metric.log_determinant
         self.log_norm_ = -math.log(points.total) - volume
-        index = pooled_index(self, points, h, rng)
-        self.regime_, self.h_g_, self.h_clt_ = regime_of(index or 0.0), None, None
-        if index and math.isfinite(index) and self.kernel == "gaussian" and not h.ndim:
-            self.h_g_ = float(h) / math.sqrt(index)
-            self.h_clt_ = math.sqrt(2) * self.h_g_
+        self._index, self._seed = None, rng.randint(2**31 - 1)
         return points
 
     def _open(self, X, method):
@@ -631,44 +625,6 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             grid, values = left_out.path(None if bandwidths is None else bandwidths / unit)
         values = values + self._metric.log_determinant
         return grid * unit, values, left_out.nearest_bandwidth * unit
-
-    def thresholds(self, X=None):
-        """Bandwidths that the theory names, and the number of points that it asks for.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features), default=None
-            Queries whose neighbours give the first two; None takes the points, each left out.
-
-        Returns
-        -------
-        thresholds : dict
-            - "h_g", "h_clt": from the spacings of neighbours;
-            - "h_g_gaussian", "h_opt": what Gaussian data of this covariance would have: the
-              threshold, and the likeliest bandwidth;
-            - "alpha": ``log(n) / n_features``;
-            - "n_needed": points from which on Gaussian data of this covariance would be in the
-              regime "clt" at `bandwidth_`.
-
-        Raises
-        ------
-        NotImplementedError
-            For other kernels than "gaussian", and for a bandwidth per feature.
-        """
-        check_is_fitted(self)
-        h, points = to_numpy(self.bandwidth_), self._with_engine(get_backend("auto", np.empty(0)))
-        if self.kernel != "gaussian" or h.ndim:
-            raise NotImplementedError(
-                "The theory of the thresholds is for kernel='gaussian' with one bandwidth. Got"
-                f" kernel={self.kernel!r} and {h.size} bandwidth(s)."
-            )
-        h_g = self.h_g_
-        if X is not None:
-            be, _, Z = self._open(X, "thresholds")
-            if self._n_nearest > 1:
-                squares = self._with_engine(be).nearest(Z, self._n_nearest, h=h)
-                h_g = float(h) / math.sqrt(mean_index(self, squares))
-        return named_bandwidths(self._metric.spectrum, points, float(h), h_g)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.
