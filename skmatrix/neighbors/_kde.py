@@ -160,8 +160,9 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
     (6) The likeliest bandwidth of Gaussian data in many dimensions, "kl_gaussian":
     :math:`h_{opt}^2 = -2 \Psi'(\lambda_G) / d`.
 
-    Fitting costs 5 to 10 times ``n min(n, loo_max_queries) d`` operations for "loo", and
-    ``2000 n d`` for a number or a rule. While it lasts it holds up to four copies of X in double
+    Fitting costs 5 to 10 times ``n min(n, loo_max_queries) d`` operations for "loo",
+    ``n log n`` for a number or a rule, and `regime_` and the thresholds ``2000 n d`` when they are
+    first asked for. While it lasts it holds up to four copies of X in double
     precision, and a block of pairs; afterwards one in the precision of X.
 
     Distances are sums of squared differences. Their expansion into inner products would be faster
