@@ -7,7 +7,7 @@ the search for a bandwidth is that of the local fit.
 
 import copy
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -16,17 +16,15 @@ from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend
 from ..neighbors._kde_diagnostics import FEATURES, diagnose, features_of
-from ..neighbors._kde_fit import given_bandwidth
+from ..neighbors._kde_fit import check_total, given_bandwidth
 from ..neighbors._kde_points import (
-    Moments,
+    Measured,
     Points,
     Weighted,
-    effective_size,
+    added,
+    as_kept,
     first_of_equals,
-    level_sums,
-    make_metric,
     merge_duplicates,
-    scatter_sums,
 )
 from ._blocks import as_row_blocks, broadcast, map_reduce, map_rows
 
@@ -54,6 +52,8 @@ class BlockPoints(Weighted):
         Kernel.
     df : float
         Degrees of freedom of "student".
+    dtype : str
+        Precision of the distances.
     """
 
     blocks: list
@@ -62,6 +62,7 @@ class BlockPoints(Weighted):
     n_features: int
     profile: str
     df: float
+    dtype: str
 
     def draw(self, n, rng):
         """Places in the data of n points, drawn with probabilities as their weights."""
@@ -132,7 +133,7 @@ class BlockPoints(Weighted):
 
 
 @dataclass(frozen=True)
-class BlockDistinct:
+class BlockDistinct(Measured):
     """Distinct points in the units of the data, in blocks; see :class:`Distinct`.
 
     Attributes
@@ -160,26 +161,21 @@ class BlockDistinct:
         """Number of points, and dimension."""
         return self.weight.size, self.n_features
 
-    @cached_property
-    def moments(self):
-        """Moments of all points."""
-        origin = _mapped(_first_row, self.blocks[:1])[0].compute()
-        total, level = self._sum(level_sums, origin)
-        center = origin + level / total
-        scatter, fourth = self._sum(scatter_sums, center)
-        return Moments(effective_size(self.weight), center, scatter / total, fourth / total)
+    def _origin(self):
+        """The first of the points."""
+        return _mapped(_first_row, self.blocks[:1])[0].compute()
 
     def _sum(self, fn, state):
         """A function of points and weights, added up over the blocks."""
         blocks = [(block,) for block in self.blocks]
-        return map_reduce(blocks, self.starts, partial(_call, fn), _add, state)
+        return map_reduce(blocks, self.starts, partial(_call, fn), added, state)
 
     def place(self, whiten, shrinkage):
-        """Metric, the points in its coordinates, and whether it has flat directions."""
-        metric, flat = make_metric(self.moments, whiten, shrinkage)
+        """Metric, the points in its coordinates, and its flaw."""
+        metric, flaw = self.metric(whiten, shrinkage)
         blocks = _mapped(_arranged, self.blocks, broadcast((metric, self.settings)))
-        kernel = (self.settings["profile"], self.settings["df"])
-        return metric, BlockPoints(blocks, self.starts, self.weight, self.n_features, *kernel), flat
+        kernel = tuple(self.settings[name] for name in ("profile", "df", "dtype"))
+        return metric, BlockPoints(blocks, self.starts, self.weight, self.n_features, *kernel), flaw
 
 
 def fit_row_blocks(estimator, X, sample_weight=None):
@@ -215,7 +211,7 @@ def fit_row_blocks(estimator, X, sample_weight=None):
     home = get_backend("auto", np.empty(0))
     points = estimator._fit_points(home, fixed, distinct).rounded(dtype)
     estimator.X_fit_, estimator.weight_fit_ = points.coordinates(dtype), points.weight
-    estimator._place, estimator._blocks = None, points
+    estimator._kept, estimator._place, estimator._blocks = dtype.name, None, points
     return estimator
 
 
@@ -276,6 +272,7 @@ def _distinct(X, sample_weight, dtype, settings):
             "Found array with 0 sample(s) of positive weight while a minimum of 1 is required by"
             " KDE."
         )
+    check_total(weight)
     ends = np.cumsum(sizes)
     first, weight = first_of_equals(fingerprints, weight)
     if first.size == ends[-1] and np.all(sizes > 0):
@@ -329,9 +326,13 @@ def _lazy(estimator, X, trailing, finish, request):
     points = estimator._blocks
     if points is None:
         get_backend("auto", np.empty(0)).check_home(estimator, "X_fit_", "score_samples")
+        if request["moments"]:
+            estimator._pooled_index()
         state = (estimator, finish, request, dtype)
         return map_rows(X, _finished, trailing, dtype, state=state)
     floor = points.participation
+    if request["moments"]:
+        estimator._pooled_index()  # by which tasks tell the regime
     estimator = copy.copy(estimator)
     # Of no use to the tasks.
     estimator.X_fit_ = estimator.weight_fit_ = estimator._blocks = None
@@ -387,7 +388,7 @@ def _checked(X, weight, dtype):
         )
         if np.any(heavy < 0):
             raise ValueError("Negative values in data passed to `sample_weight`")
-    return merge_duplicates(X.astype(np.float64), heavy.astype(np.float64))
+    return merge_duplicates(X.astype(np.float64, copy=False), heavy.astype(np.float64))
 
 
 def _fingerprints(block, start, state):
@@ -417,7 +418,7 @@ def _arranged(block, state):
 
 def _round(points, dtype):
     """Points of a block with their coordinates in a dtype."""
-    return replace(points, Z=points.Z.astype(dtype))
+    return replace(points, Z=points.Z.astype(dtype, copy=False))
 
 
 def _coordinates(points, dtype):
@@ -437,9 +438,9 @@ def _join(parts, order, n_features):
 
 def _located(X, shared):
     """Coordinates of a block of queries."""
-    estimator = shared[0]
-    data = validate_data(estimator, X, reset=False, dtype=shared[3], ensure_min_samples=0)
-    return estimator._metric.apply(data)
+    estimator, dtype = shared[0], shared[3]
+    data = validate_data(estimator, X, reset=False, dtype=dtype, ensure_min_samples=0)
+    return as_kept(estimator._metric.apply(data), estimator._kept)
 
 
 def _part(points, queries, shared):
@@ -518,11 +519,6 @@ def _mapped(fn, blocks, *arguments):
 def _call(fn, block, start, state):
     """A function of the points and weights of a block, and of what all blocks share."""
     return fn(*block, state)
-
-
-def _add(left, right):
-    """Sums of two runs of blocks."""
-    return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
 def _concatenate(left, right):

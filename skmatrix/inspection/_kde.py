@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
+from ..neighbors._kde import KDE
 from ..neighbors._kde_profiles import log_profile
 from ..neighbors._kde_theory import glass_bandwidth, kl_bandwidth
 
@@ -26,7 +27,8 @@ _REGIMES = (("extreme", "#D55E00"), ("stable", "#F0E442"), ("clt", "#56B4E9"))
 class KDEDisplay:
     """How a density was fitted, and where it can be trusted.
 
-    Make one with :meth:`from_estimator`; the constructor takes what it computes.
+    Make one with :meth:`from_estimator`; the constructor takes what it computes. There is no
+    ``from_predictions``: no kind can be drawn from log-densities alone.
 
     Parameters
     ----------
@@ -120,12 +122,18 @@ class KDEDisplay:
         NotImplementedError
             If "phase" is asked for and the theory does not cover the estimator.
         TypeError
-            If "weights" is asked for and the points are in a dask array.
+            If it is another estimator, or "weights" is asked for and the points are in a dask
+            array.
         """
         if kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}. Got {kind!r}.")
         check_is_fitted(estimator)
         density = getattr(estimator, "density_", estimator)
+        if not isinstance(density, KDE):
+            raise TypeError(
+                "estimator must be a KDE or a KDEOutlierDetector. Got a"
+                f" {type(estimator).__name__}; of a KDEClassifier pass one of estimators_."
+            )
         if kind in _QUERY_KINDS and X is None:
             raise ValueError(f"kind={kind!r} needs X, points to ask for the density at.")
         if kind == "path":
@@ -207,7 +215,7 @@ class KDEDisplay:
                 self.lines_.append(
                     ax.axvline(self.data[key], ls=style, lw=2, color=color, label=text)
                 )
-        ax.legend(handles=self.lines_, loc="best", fontsize="small", framealpha=0.9)
+        ax.legend(handles=self.lines_, loc="lower right", fontsize="small", framealpha=0.9)
 
     def _limit_path(self, ax, h, values):
         """Show where the curve is not far below its top: it falls without a bound to the left."""
@@ -216,7 +224,8 @@ class KDEDisplay:
             return
         top, right, least = values[finite].max(), values[-1], values[finite].min()
         low = max(least, top - 1.5 * (top - right)) if top > right else least
-        ax.set_ylim(low - 0.05 * (top - low), top + 0.15 * (top - low) + 1e-9)
+        # Below the curve there is room for the legend.
+        ax.set_ylim(low - 0.35 * (top - low), top + 0.15 * (top - low) + 1e-9)
         named = [self.data[key] for key in ("bandwidth", "h_nn", "h_opt", "h_g", "h_clt")]
         shown = [*h[values >= low], *(value for value in named if value is not None)]
         ax.set_xlim(min(shown) / 1.2, max(shown) * 1.2)

@@ -14,26 +14,33 @@ from .._sklearn import Interval, StrOptions, _check_feature_names_in, _fit_conte
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
-from ._kde_bandwidth import LeaveOneOut, rule_bandwidth
-from ._kde_diagnostics import FEATURES, diagnose, features_of
+from ._kde_bandwidth import LeaveOneOut
+from ._kde_diagnostics import (
+    FEATURES,
+    SLAB,
+    diagnose,
+    features_of,
+    gathered,
+    warn_out_of_reach,
+)
 from ._kde_fit import (
+    FLAWS,
+    RULES,
+    SEARCHED,
+    checked_path,
     checked_weights,
+    chosen_bandwidth,
     given_bandwidth,
     likeliest_exponent,
-    mean_index,
-    pooled_index,
-    spreads,
 )
 from ._kde_points import Distinct, Located, Points, merge_duplicates
 from ._kde_profiles import KERNELS, draw_offsets
-from ._kde_theory import glass_bandwidth, kl_bandwidth, regime_of, samples_needed
+from ._kde_thresholds import ThresholdsMixin
 
-_SEARCHED = ("loo", "loo_per_feature", "nn")
-_RULES = ("kl_gaussian", "scott", "silverman", "sklearn_scott", "sklearn_silverman")
-_PRIVATE = ("_metric", "_precision", "_place", "_blocks")
+_PRIVATE = ("_metric", "_precision", "_kept", "_place", "_blocks", "_index", "_seed")
 
 
-class KDE(TransformerMixin, DensityMixin, BaseEstimator):
+class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
     r"""Kernel density estimation that is right in many dimensions and knows its limits.
 
     The density is a mean of kernels around the points. Everything is computed from logarithms
@@ -51,10 +58,11 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     ----------
     bandwidth : float, array-like of shape (n_features,) or str, default="loo"
         Bandwidth in the units of the data, or one for each feature. "loo" maximises the likelihood
-        of left-out points, "loo_per_feature" does so for each feature. "nn" is the root mean
-        square distance to the nearest point over the root of the number of features,
-        "kl_gaussian" what is optimal for Gaussian data with this covariance in some 10 features
-        or more (in fewer it is far too small), "scott" and "silverman" the rules of these names,
+        of left-out points, "loo_per_feature" finds a local maximum over a bandwidth for each
+        feature, no less likely than that of "loo". "nn" is the root mean square distance to the
+        nearest point over the root of the number of features, "kl_gaussian" what is optimal for
+        Gaussian data with this covariance in some 10 features or more (in fewer it is far too
+        small), "scott" and "silverman" the rules of these names,
         scaled by the standard deviation of the data; "sklearn_scott" and "sklearn_silverman" are
         not scaled, as in :class:`~sklearn.neighbors.KernelDensity`.
     kernel : str, default="gaussian"
@@ -71,8 +79,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Share of the mean variance in ``Sigma``, from 0 to 1; "auto" is Ledoit and Wolf's.
     precision : {"auto", "float64", "float32"}, default="auto"
         Precision of distances; sums are in double precision. "auto" is that of X. "float32" is
-        twice as fast. Its log-densities are good to about 1e-5 for a bandwidth of a tenth of the
-        spread, and lose digits with its square.
+        twice as fast. Its log-densities are good to about 1e-4 for a bandwidth of a tenth of the
+        spread and 10 features, and lose digits with more features and the square of the bandwidth.
     loo_max_queries : int, default=20000
         Points that are left out in turn; more are sampled, and all others still count.
     diagnostics_k : int, default=5
@@ -102,8 +110,10 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Mean log-density of left-out points, if it was maximised.
     h_g_, h_clt_ : float or None
         Bandwidths below which a few points carry the estimate, and above which it is a mean of
-        many, from the spacings of neighbours; None for other kernels than "gaussian", with a
-        bandwidth per feature, and for fewer than three distinct points.
+        many, from the spacings of neighbours, of 2000 points by `random_state` if there are more,
+        when first asked for, as is `regime_`; None for other kernels than "gaussian", with a
+        bandwidth per feature, for fewer than three distinct points, and where all neighbours are
+        equally far.
     regime_ : {"extreme", "stable", "clt"}
         In which of the three ranges the bandwidth lies.
     n_samples_fit_ : float
@@ -128,23 +138,41 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     (1) :math:`\log \hat\rho(x) = \log \sum_j w_j k(|x - y_j| / h) - \log \sum_j w_j - d \log h
     - \log c_d`.
 
-    (2) The weights :math:`p_j(x)` of the points are Boltzmann weights of random energies. With
-    :math:`\lambda = 1 / h^2` and the rate I of small energies, :math:`I(\lambda_G) = \log n`
-    defines :math:`h_G = \lambda_G^{-1/2}`, and :math:`h_{CLT} = \sqrt 2 h_G`. Below
-    :math:`h_G` the estimate is that of finitely many points, above :math:`h_{CLT}` the central
-    limit theorem holds, between them fluctuations have no variance.
+    (2) The weights :math:`p_j(x)` of the points are Boltzmann weights of random energies
+    :math:`E = |x - y|^2 / 2`. With :math:`\lambda = 1 / h^2`, :math:`\Psi(\lambda) = \log
+    \mathbb{E} e^{-\lambda E}` and the rate of small energies :math:`I(\lambda) = \lambda
+    \Psi'(\lambda) - \Psi(\lambda)`, :math:`I(\lambda_G) = \log n` defines :math:`h_G =
+    \lambda_G^{-1/2}`, and :math:`h_{CLT} = \sqrt 2 h_G`. Below :math:`h_G` the estimate is that of
+    finitely many points, above :math:`h_{CLT}` the central limit theorem holds, between them
+    fluctuations have no variance.
 
     (3) :math:`\mu = (h / h_G)^2` is the index of the tail of the weights, estimated at a query
     from its k + 1 nearest points: :math:`h_G^2(x) = \frac{1}{2k} \sum_j (r_{k+1}^2 - r_j^2)`.
 
     (4) "loo": maximum of :math:`L(h) = \sum_i w_i \log \sum_{j: r_{ij} > 0} w_j k(r_{ij} / h) /
-    (c_d h^d \sum_{j: r_{ij} > 0} w_j)`. Duplicates of a point are left out with it.
+    (c_d h^d \sum_{j: r_{ij} > 0} w_j)`. Duplicates of a point are left out with it. For balls and
+    other compact kernels, whose L has steps, it is nearly the maximum.
 
-    Fitting costs 5 to 10 times ``n min(n, loo_max_queries) d`` operations for "loo", and
-    ``n log n`` for a number. Memory is a copy of X and a block of pairs.
+    (5) The paper's thresholds are those of many dimensions. `thresholds` has the next order, of
+    Bahadur and Rao: :math:`I(\lambda_G) + \frac12 \log(2 \pi \lambda_G^2 \Psi''(\lambda_G)) = \log
+    n`.
 
-    Left out of the paper: its thresholds are in the limit of many dimensions, these ones have the
-    next order.
+    (6) The likeliest bandwidth of Gaussian data in many dimensions, "kl_gaussian":
+    :math:`h_{opt}^2 = -2 \Psi'(\lambda_G) / d`.
+
+    Fitting costs 5 to 10 times ``n min(n, loo_max_queries) d`` operations for "loo",
+    ``n log n`` for a number or a rule, and `regime_` and the thresholds ``2000 n d`` when they are
+    first asked for. While it lasts it holds up to four copies of X in double
+    precision, and a block of pairs; afterwards one in the precision of X.
+
+    Distances are sums of squared differences. Their expansion into inner products would be faster
+    by matrix products, but it cancels; so "auto" need not bound its error to choose a precision.
+    There is no tree and no size of blocks to choose: near points are kept together, and those out
+    of reach are skipped by tiles of one size, on which no result depends. (4) is searched by a
+    grid and Newton's steps, as steps of the EM algorithm become small where many points lie
+    within a bandwidth. The likelihood at other bandwidths is not kept: :meth:`bandwidth_path`
+    computes it. Nor is the effective number of weighted points, n in (2): it is
+    ``exp(alpha * n_features)``, with the alpha of :meth:`thresholds`.
 
     References
     ----------
@@ -166,7 +194,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     _parameter_constraints: dict = {
         "bandwidth": [
             Interval(Real, 0, None, closed="neither"),
-            StrOptions({*_SEARCHED, *_RULES}),
+            StrOptions({*SEARCHED, *RULES}),
             "array-like",
         ],
         "kernel": [StrOptions(set(KERNELS))],
@@ -176,7 +204,11 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         "precision": [StrOptions({"auto", "float64", "float32"})],
         "loo_max_queries": [Interval(Integral, 1, None, closed="left")],
         "diagnostics_k": [Interval(Integral, 1, None, closed="left")],
-        "n_jobs": [Integral, None],
+        "n_jobs": [
+            Interval(Integral, None, -1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
         "random_state": ["random_state"],
         "backend": CONSTRAINT,
     }
@@ -234,7 +266,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If a feature has no variance and `whiten` would divide by it.
+            If a feature has no variance and `whiten` would divide by it, or by what `shrinkage`
+            gives it.
         """
         with all_or_nothing(self, _PRIVATE):
             if is_dask(X):
@@ -247,12 +280,14 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             weight = checked_weights(sample_weight, X)
             data, fixed = to_numpy(X), given_bandwidth(self, X.shape[1])
             self._precision = self._precision_for(data.dtype)
-            points, weight = merge_duplicates(data.astype(np.float64), weight)
+            # One layout: sums are rounded by it.
+            double = np.ascontiguousarray(data, dtype=np.float64)
+            points, weight = merge_duplicates(double, weight)
             with thread_pool(be, self.n_jobs) as pool:
                 settings = self._settings() | {"be": be, "pool": pool}
                 points = self._fit_points(be, fixed, Distinct(points, weight, settings))
             self.X_fit_, self.weight_fit_ = self._at_home(be, data.dtype, points.Z, points.weight)
-            self._place, self._blocks = points.place, None
+            self._kept, self._place, self._blocks = data.dtype.name, points.place, None
         return self
 
     def _precision_for(self, dtype):
@@ -277,56 +312,22 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             return distinct.place(whiten, self.shrinkage)
 
         self.whiten_ = (
-            likeliest_exponent(place, rng) if self.whiten == "loo" else float(self.whiten)
+            likeliest_exponent([place], np.ones(1), rng)
+            if self.whiten == "loo"
+            else float(self.whiten)
         )
-        self._metric, points, flat = place(self.whiten_)
-        if flat:
-            warn_caller(
-                f"X has features without variance, or fewer samples than features: whiten="
-                f"{self.whiten!r} leaves their directions as they are. Raise shrinkage, or drop"
-                " constant features.",
-                UserWarning,
-            )
+        self._metric, points, flaw = place(self.whiten_)
+        if flaw:
+            warn_caller(FLAWS[flaw].format(whiten=self.whiten), UserWarning)
         self.n_samples_fit_ = points.total
         self.n_distinct_ = int(points.n_points)
-        self._choose_bandwidth(be, fixed, points, rng)
-        h = to_numpy(self.bandwidth_)
+        h, self.loo_log_likelihood_ = chosen_bandwidth(self, fixed, points, rng)
+        self.bandwidth_ = be.unload(h) if h.ndim else float(h)
         spread = np.log(h).sum() if h.ndim else points.n_features * math.log(h)
-        self.log_norm_ = (
-            self._metric.log_determinant
-            - math.log(points.total)
-            - float(spread)
-            - points.log_kernel_integral()
-        )
-        index = pooled_index(self, points, h, rng)
-        self.regime_, self.h_g_, self.h_clt_ = regime_of(index or 0.0), None, None
-        if index and self.kernel == "gaussian" and not h.ndim:
-            self.h_g_ = float(h) / math.sqrt(index)
-            self.h_clt_ = math.sqrt(2) * self.h_g_
+        volume = float(spread) + points.log_kernel_integral() - self._metric.log_determinant
+        self.log_norm_ = -math.log(points.total) - volume
+        self._index, self._seed = None, rng.randint(2**31 - 1)
         return points
-
-    def _choose_bandwidth(self, be, fixed, points, rng):
-        """Set `bandwidth_` and `loo_log_likelihood_`."""
-        self.loo_log_likelihood_ = None
-        if fixed is not None:
-            self.bandwidth_ = be.unload(fixed) if fixed.ndim else float(fixed)
-            return
-        if self.bandwidth in _RULES:
-            self.bandwidth_ = rule_bandwidth(self.bandwidth, points, self._metric.spectrum)
-            return
-        if self.bandwidth == "loo_per_feature":
-            unit = spreads(self._metric)
-            h, value = LeaveOneOut(points, self.loo_max_queries, rng, unit).per_feature()
-            self.bandwidth_ = be.unload(h * unit)
-        else:
-            unit = self._metric.unit
-            left_out = LeaveOneOut(points, self.loo_max_queries, rng, unit)
-            if self.bandwidth == "nn":
-                self.bandwidth_ = left_out.nearest_bandwidth * unit
-                return
-            h, value = left_out.maximise()
-            self.bandwidth_ = h * unit
-        self.loo_log_likelihood_ = value + self._metric.log_determinant
 
     def _open(self, X, method):
         """Back end, validated X, and its coordinates on the host."""
@@ -334,8 +335,12 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "X_fit_" if self._blocks is None else "weight_fit_", method)
-        Z = Located(to_numpy(X), self._metric)
+        Z = self._located(to_numpy(X))
         return be, X, Z if self._blocks is None else Z[:]
+
+    def _located(self, X):
+        """Coordinates of queries on the host."""
+        return Located(X, self._metric, self._kept)
 
     def _sums(self, be, Z, moments=False):
         """Sums over the points for queries."""
@@ -385,24 +390,15 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             return score_row_blocks(self, X)
         be, X, Z = self._open(X, method)
         log_density = self._sums(be, Z)[0] + self.log_norm_
-        self._warn_out_of_reach(log_density)
-        return be.home.astype(be.unload(log_density), X.dtype)
+        with np.errstate(over="ignore"):
+            log_density = log_density.astype(to_numpy(X[:0]).dtype, copy=False)
+        warn_out_of_reach(self, log_density)
+        return be.unload(log_density)
 
     def _log_density(self, X):
         """Log-densities of points on the host, without a warning of those out of reach."""
         be = get_backend(self.backend, np.empty(0))
-        return self._sums(be, Located(X, self._metric))[0] + self.log_norm_
-
-    def _warn_out_of_reach(self, log_density):
-        """Warn of queries at which the density is 0."""
-        n_out = int(np.sum(np.isneginf(log_density)))
-        if n_out:
-            warn_caller(
-                f"{n_out} of {log_density.size} queries are further than one bandwidth from every"
-                f" point: kernel={self.kernel!r} gives them a log-density of minus infinity. Use a"
-                " larger bandwidth, or kernel='gaussian'.",
-                UserWarning,
-            )
+        return self._sums(be, self._located(X))[0] + self.log_norm_
 
     def score(self, X, y=None):
         """Total log-density of queries, as :class:`~sklearn.neighbors.KernelDensity` has it.
@@ -481,14 +477,14 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         -------
         X_new : array of shape (n_queries, 5)
             Log-density, logarithm of the number of points that carry it, entropy of their
-            weights, their index (at most 10^6), distance to the nearest point. Lazy for dask
-            queries, for which nothing warns.
+            weights, their index (at most 10^6), distance to the nearest point, with a bandwidth
+            per feature in units of it. Lazy for dask queries, for which nothing warns.
 
         Warns
         -----
         UserWarning
-            If a compact kernel reaches no point from some queries: their first two columns are
-            minus infinity.
+            If a compact kernel reaches no point from some queries, or a distance is out of range:
+            their first two columns are minus infinity.
         """
         check_is_fitted(self)
         if is_dask(X):
@@ -496,9 +492,12 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
 
             return transform_row_blocks(self, X)
         be, X, Z = self._open(X, "transform")
-        found = self._diagnose(be, Z, local=True)
-        self._warn_out_of_reach(found.log_density)
-        return be.home.astype(be.unload(features_of(found)), X.dtype)
+        features = np.empty((Z.shape[0], len(FEATURES)), dtype=to_numpy(X[:0]).dtype)
+        for rows, found in self._diagnosed(be, Z, local=True):
+            with np.errstate(over="ignore"):
+                features[rows] = features_of(found)
+        warn_out_of_reach(self, features[:, 0])
+        return be.unload(features)
 
     def query_diagnostics(self, X, *, local=False):
         """How many points carry the estimate at each query, and whether its error is known.
@@ -518,16 +517,20 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         """
         check_is_fitted(self)
         be, _, Z = self._open(X, "query_diagnostics")
-        return self._diagnose(be, Z, local)
+        return gathered(self._diagnosed(be, Z, local), Z.shape[0])
 
-    def _diagnose(self, be, Z, local):
-        """Diagnostics of queries given by their coordinates."""
+    def _diagnosed(self, be, Z, local):
+        """Rows, and their diagnostics, of queries given by their coordinates, some at a time."""
+        h = to_numpy(self.bandwidth_)
         with thread_pool(be, self.n_jobs) as pool:
             points = self._with_engine(be, pool)
-            h = to_numpy(self.bandwidth_)
-            sums = points.sums(Z, h, moments=True)
-            squares = points.nearest(Z, self._n_nearest, h=h)
-        return diagnose(self, sums, squares, points.participation, local)
+            floor = points.participation
+            for begin in range(0, Z.shape[0], SLAB):
+                rows = slice(begin, begin + SLAB)
+                queries = Z[rows]
+                sums = points.sums(queries, h, moments=True)
+                squares = points.nearest(queries, self._n_nearest, h=h)
+                yield rows, diagnose(self, sums, squares, floor, local)
 
     @property
     def _n_nearest(self):
@@ -555,8 +558,10 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
 
             return standard_error_row_blocks(self, X, local)
         be, X, Z = self._open(X, "score_samples_se")
-        error = self._diagnose(be, Z, local).standard_error
-        return be.home.astype(be.unload(error), X.dtype)
+        error = np.empty(Z.shape[0], dtype=to_numpy(X[:0]).dtype)
+        for rows, found in self._diagnosed(be, Z, local):
+            error[rows] = found.standard_error
+        return be.unload(error)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw from the density.
@@ -574,7 +579,8 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             Draws, in NumPy and in double precision.
         """
         check_is_fitted(self)
-        if not (isinstance(n_samples, Integral) and int(n_samples) >= 0):
+        is_number = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not (is_number and int(n_samples) >= 0):
             raise ValueError(f"n_samples must be a non-negative integer. Got {n_samples!r}.")
         rng = check_random_state(self.random_state if random_state is None else random_state)
         points = self._with_engine(get_backend("auto", np.empty(0)))
@@ -589,14 +595,15 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
         ----------
         bandwidths : array-like of shape (n_bandwidths,), default=None
             Bandwidths; None takes a geometric series from below what "nn" gives to above what
-            "silverman" gives, for the Gaussian kernel at the price of two.
+            "silverman" gives, for the Gaussian kernel at the price of three.
 
         Returns
         -------
         bandwidths : ndarray of shape (n_bandwidths,)
             The bandwidths, ascending.
         log_likelihood : ndarray of shape (n_bandwidths,)
-            Mean log-density of left-out points at each.
+            Mean log-density of left-out points at each, with this one bandwidth for all features,
+            whatever `bandwidth_` is.
 
         Raises
         ------
@@ -609,9 +616,7 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
     def _path(self, bandwidths):
         """Bandwidths, the likelihood at each, and the bandwidth of the nearest points."""
         if bandwidths is not None:
-            bandwidths = np.sort(np.asarray(bandwidths, dtype=np.float64).ravel())
-            if not np.all((bandwidths > 0) & np.isfinite(bandwidths)):
-                raise ValueError("bandwidths must be positive and finite.")
+            bandwidths = checked_path(bandwidths)
         if self.n_distinct_ < 2:
             raise ValueError("bandwidth_path needs at least 2 distinct samples. Got n_samples=1.")
         be, unit = get_backend(self.backend, np.empty(0)), self._metric.unit
@@ -621,53 +626,6 @@ class KDE(TransformerMixin, DensityMixin, BaseEstimator):
             grid, values = left_out.path(None if bandwidths is None else bandwidths / unit)
         values = values + self._metric.log_determinant
         return grid * unit, values, left_out.nearest_bandwidth * unit
-
-    def thresholds(self, X=None):
-        """Bandwidths that the theory names, and the number of points that it asks for.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features), default=None
-            Queries whose neighbours give the first two; None takes the points, each left out.
-
-        Returns
-        -------
-        thresholds : dict
-            - "h_g", "h_clt": from the spacings of neighbours;
-            - "h_g_gaussian", "h_opt": what Gaussian data of this covariance would have: the
-              threshold, and the likeliest bandwidth;
-            - "alpha": ``log(n) / n_features``;
-            - "n_needed": points from which on Gaussian data of this covariance would be in the
-              regime "clt" at `bandwidth_`.
-
-        Raises
-        ------
-        NotImplementedError
-            For other kernels than "gaussian", and for a bandwidth per feature.
-        """
-        check_is_fitted(self)
-        h, points = to_numpy(self.bandwidth_), self._with_engine(get_backend("auto", np.empty(0)))
-        if self.kernel != "gaussian" or h.ndim:
-            raise NotImplementedError(
-                "The theory of the thresholds is for kernel='gaussian' with one bandwidth. Got"
-                f" kernel={self.kernel!r} and {h.size} bandwidth(s)."
-            )
-        h_g = self.h_g_
-        if X is not None:
-            be, _, Z = self._open(X, "thresholds")
-            if self._n_nearest > 1:
-                squares = self._with_engine(be).nearest(Z, self._n_nearest, h=h)
-                h_g = float(h) / math.sqrt(mean_index(self, squares))
-        spectrum, n = self._metric.spectrum, points.size
-        spectrum = spectrum if np.any(spectrum > 0) else None
-        return {
-            "h_g": h_g,
-            "h_clt": None if h_g is None else math.sqrt(2) * h_g,
-            "h_g_gaussian": None if spectrum is None else glass_bandwidth(spectrum, n),
-            "h_opt": None if spectrum is None else kl_bandwidth(spectrum, n),
-            "alpha": math.log(n) / points.n_features,
-            "n_needed": 1.0 if spectrum is None else samples_needed(spectrum, float(h)),
-        }
 
     def get_feature_names_out(self, input_features=None):
         """Names of the columns that `transform` gives.

@@ -1,9 +1,9 @@
 """Bayes' rule with a kernel density for each class."""
 
-import math
+import warnings
+from functools import partial
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
@@ -11,12 +11,14 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
+from .._iterate import warn_caller
 from .._sklearn import _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ._kde import KDE
-from ._kde_bandwidth import LeaveOneOut
-from ._kde_fit import checked_weights
+from ._kde_bandwidth import LeaveOneOut, common_maximum
+from ._kde_fit import CONSTANT, FLAWS, checked_weights, likeliest_exponent
+from ._kde_points import Distinct, merge_duplicates
 
 
 class KDEClassifier(ClassifierMixin, BaseEstimator):
@@ -34,14 +36,17 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
         Probabilities of the classes, in the order of `classes_`; None takes their shares.
     shared_bandwidth : bool, default=True
         Whether all classes have one bandwidth: for "loo" the one under which the left-out points of
-        all classes are the likeliest, for rules the geometric mean. Fewer numbers to estimate make
-        for better probabilities; False suits classes of unlike spread.
+        all classes are the likeliest, for rules the geometric mean; with ``whiten="loo"`` one
+        exponent too, without which bandwidths would have unlike units. Fewer numbers to estimate
+        make for better probabilities; False suits classes of unlike spread. "loo_per_feature" is
+        always found for each class.
     kernel : str, default="gaussian"
         Kernel, one of those of :class:`KDE`.
     df : float, default=3.0
         Degrees of freedom of "student".
     whiten : float or "loo", default=0.0
-        Exponent of the partial whitening, for each class by its own covariance.
+        Exponent of the partial whitening, for each class by its own covariance; "loo" finds one
+        for all classes, or one for each if `shared_bandwidth` is False.
     shrinkage : float or "auto", default="auto"
         Share of the mean variance in that covariance.
     precision : {"auto", "float64", "float32"}, default="auto"
@@ -81,6 +86,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
 
     (2) The shared bandwidth of "loo" is the maximum of :math:`\sum_c s_c L_c(h)` with the shares s
     of the classes and the likelihoods L of their left-out points, equation (4) of :class:`KDE`.
+    So is the shared exponent, each with its likeliest shared bandwidth.
 
     Fitting costs what the densities of the classes cost; a query meets all points.
 
@@ -156,6 +162,11 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If `priors` are not probabilities of the classes, or a bandwidth is to be found from
             fewer than two distinct points of a class.
+
+        Warns
+        -----
+        UserWarning
+            If `whiten` would divide by the variance of a feature that has none.
         """
         with all_or_nothing(self):
             be = get_backend(self.backend, X)
@@ -168,14 +179,22 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             self.classes_, codes = np.unique(labels, return_inverse=True)
             shares = np.bincount(codes, weights=weight) / weight.sum()
             self.class_prior_ = be.unload(self._checked_priors(shares).astype(data.dtype))
-            self.estimators_ = self._fit_classes(data, codes, weight)
+            if self.whiten and np.any(np.ptp(data, axis=0) == 0):
+                warn_caller(FLAWS["constant"].format(whiten=self.whiten), UserWarning)
+            with warnings.catch_warnings():
+                # A feature that is constant in one class alone tells it from the others.
+                warnings.filterwarnings("ignore", message=CONSTANT)
+                self.estimators_ = self._fit_classes(data, codes, weight)
         return self
 
     def _checked_priors(self, shares):
         """Probabilities of the classes."""
         if self.priors is None:
             return shares
-        priors = np.asarray(self.priors, dtype=np.float64)
+        try:
+            priors = np.asarray(self.priors, dtype=np.float64)
+        except (TypeError, ValueError):
+            priors = np.empty(0)
         right = priors.shape == shares.shape and np.all(priors >= 0)
         if not right or abs(priors.sum() - 1) > 1e-6:
             raise ValueError(
@@ -189,20 +208,66 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
         settings = self.get_params(deep=False)
         for name in ("priors", "shared_bandwidth"):
             del settings[name]
-        searched = isinstance(self.bandwidth, str) and self.bandwidth != "loo_per_feature"
-        shared = self.shared_bandwidth and searched
-        members = [codes == c for c in range(self.classes_.size)]
-        if shared:
-            # A class of one point takes the bandwidth of the others.
-            spread = [m for m in members if np.unique(X[m], axis=0).shape[0] > 1]
-            if not spread:
+        groups = [(X[codes == c], weight[codes == c]) for c in range(self.classes_.size)]
+        # A class of one point takes what the others share.
+        spread = [group for group in groups if np.unique(group[0], axis=0).shape[0] > 1]
+        self._check_spread(groups, spread)
+        if self.shared_bandwidth and self.whiten == "loo":
+            settings["whiten"] = self._common_exponent(settings, spread)
+        if self.shared_bandwidth and self._is_searched:
+            densities = [KDE(**settings).fit(Z, sample_weight=w) for Z, w in spread]
+            settings["bandwidth"] = self._common_bandwidth(densities)
+        return [KDE(**settings).fit(Z, sample_weight=w) for Z, w in groups]
+
+    @property
+    def _is_searched(self):
+        """Whether the bandwidth of a class is a number that the data give."""
+        return isinstance(self.bandwidth, str) and self.bandwidth != "loo_per_feature"
+
+    def _check_spread(self, groups, spread):
+        """Raise if what is to be found from the classes cannot be found from one point."""
+        found = [
+            (name, value, self.shared_bandwidth and common)
+            for name, value, common in (
+                ("bandwidth", self.bandwidth, self._is_searched),
+                ("whiten", self.whiten, True),
+            )
+            if isinstance(value, str)
+        ]
+        for name, value, shared in found:
+            if shared and not spread:
                 raise ValueError(
-                    f"bandwidth={self.bandwidth!r} needs at least 2 distinct samples of a class."
-                    f" Got n_samples={X.shape[0]} for {len(members)} classes."
+                    f"{name}={value!r} needs at least 2 distinct samples of a class."
+                    f" Got n_samples={len(groups)} for {len(groups)} classes, once repetitions are"
+                    f" counted as one: pass a number for {name}."
                 )
-            fitted = [KDE(**settings).fit(X[m], sample_weight=weight[m]) for m in spread]
-            settings["bandwidth"] = self._common_bandwidth(fitted)
-        return [KDE(**settings).fit(X[m], sample_weight=weight[m]) for m in members]
+            if not shared and len(spread) < len(groups):
+                alone = [np.unique(Z, axis=0).shape[0] == 1 for Z, _ in groups].index(True)
+                raise ValueError(
+                    f"{name}={value!r} needs at least 2 distinct samples of every class that has"
+                    f" its own. Got n_samples=1 of class {self.classes_.tolist()[alone]!r}: pass a"
+                    f" number for {name}, or share it by shared_bandwidth=True and"
+                    " bandwidth='loo'."
+                )
+
+    def _common_exponent(self, settings, groups):
+        """One exponent of the whitening for several classes: bandwidths of unlike exponents have
+        unlike units, and cannot be shared.
+        """
+        density = KDE(**settings)
+        be = get_backend(self.backend, np.empty(0))
+        share = np.array([w.sum() for _, w in groups])
+        density._precision = density._precision_for(groups[0][0].dtype)
+        with thread_pool(be, self.n_jobs) as pool:
+            how = density._settings() | {"be": be, "pool": pool}
+            places = []
+            for Z, w in groups:
+                points, merged = merge_duplicates(np.ascontiguousarray(Z, dtype=np.float64), w)
+                distinct = Distinct(points, merged, how)
+                places.append(partial(distinct.place, shrinkage=self.shrinkage))
+            return likeliest_exponent(
+                places, share / share.sum(), check_random_state(self.random_state)
+            )
 
     def _common_bandwidth(self, densities):
         """One bandwidth for several classes."""
@@ -223,15 +288,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
                 )
                 for density in densities
             ]
-
-            def cost(log_h):
-                values = [part.evaluate(math.exp(log_h)) for part in left_out]
-                return -float(share @ values)
-
-            # Each likelihood has its maximum at the bandwidth of its class, their sum in between.
-            bounds = np.log(h.min() / mean), np.log(h.max() / mean)
-            found = minimize_scalar(cost, bounds=bounds, method="bounded", options={"xatol": 1e-4})
-        return mean * math.exp(found.x)
+            return mean * common_maximum(left_out, share, h / mean)[0]
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities of the classes.
@@ -266,6 +323,8 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             prior = np.log(to_numpy(self.class_prior_).astype(np.float64))
             joint = np.stack(columns, axis=1) + prior
             joint[np.isneginf(joint).all(axis=1)] = prior
+            # Far away the logarithm of the number of classes is below the rounding of the joint's.
+            joint -= joint.max(axis=1, keepdims=True)
             return be, X.dtype, joint - logsumexp(joint, axis=1, keepdims=True)
 
     def predict_proba(self, X):

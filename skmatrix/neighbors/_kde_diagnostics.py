@@ -1,12 +1,17 @@
 """What the weights of a density estimate say of its reliability, query by query."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from ._kde_profiles import log_profile
+from .._iterate import warn_caller
+from ._kde_profiles import COMPACT, log_profile
+from ._kde_theory import glass_bandwidth, kl_bandwidth, samples_needed
 
 FEATURES = ("log_density", "log_n_effective", "entropy", "stable_index", "nearest_distance")
+# Queries that are diagnosed together: only what is asked for is kept of all.
+SLAB = 2**14
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class KDEDiagnostics:
         mu: the weights have a tail of this index. Below 1 a few points carry the estimate, up
         to 2 its fluctuations are not Gaussian.
     nearest_distance : ndarray of shape (n_queries,)
-        Distance to the nearest point, in the metric of the estimate.
+        Distance to the nearest point, in the metric of the estimate; with a bandwidth per feature
+        in units of it.
     regime : ndarray of shape (n_queries,)
         "extreme", "stable" or "clt".
     standard_error : ndarray of shape (n_queries,)
@@ -96,7 +102,8 @@ def features_of(diagnostics):
 
 
 def stable_index(squares, profile, df):
-    """Hill's estimate of the index of the weights' tail, from the nearest points.
+    """Hill's estimate of the index of the weights' tail, from the nearest points: (3) of
+    :class:`KDE`, for any kernel.
 
     ``1 / mu`` is the mean of ``log k_j - log k_{k+1}`` over the k largest of k + 1 weights.
 
@@ -123,3 +130,79 @@ def stable_index(squares, profile, df):
 def regimes(mu):
     """Names of the regimes of stable indices."""
     return np.where(mu < 1, "extreme", np.where(mu < 2, "stable", "clt"))
+
+
+def gathered(parts, n_queries):
+    """Diagnostics of all queries.
+
+    Parameters
+    ----------
+    parts : iterable of (slice, KDEDiagnostics)
+        Rows, and their diagnostics.
+    n_queries : int
+        Number of all rows.
+
+    Returns
+    -------
+    diagnostics : KDEDiagnostics
+        The diagnostics.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    for rows, part in parts:
+        for field in fields(KDEDiagnostics):
+            values = getattr(part, field.name)
+            # Names of regimes are of unlike length.
+            dtype = "<U7" if values.dtype.kind == "U" else values.dtype
+            arrays.setdefault(field.name, np.empty(n_queries, dtype=dtype))[rows] = values
+    return KDEDiagnostics(**arrays)
+
+
+def named_bandwidths(spectrum, points, h, h_g):
+    """What :meth:`KDE.thresholds` gives, by (2), (5) and (6) in its notes.
+
+    Parameters
+    ----------
+    spectrum : ndarray of shape (n_features,)
+        Variances along the principal axes.
+    points : Points
+        The points.
+    h : float
+        Bandwidth of the estimate.
+    h_g : float or None
+        Threshold from spacings.
+
+    Returns
+    -------
+    names : dict
+        The thresholds by name.
+    """
+    n, varies = points.size, bool(np.any(spectrum > 0))
+    return {
+        "h_g": h_g,
+        "h_clt": None if h_g is None else math.sqrt(2) * h_g,
+        "h_g_gaussian": glass_bandwidth(spectrum, n) if varies else None,
+        "h_opt": kl_bandwidth(spectrum, n) if varies else None,
+        "alpha": math.log(n) / points.n_features,
+        "n_needed": samples_needed(spectrum, h) if varies else 1.0,
+    }
+
+
+def warn_out_of_reach(density, log_density):
+    """Warn of queries at which the log-density is minus infinity."""
+    n_out = int(np.sum(np.isneginf(log_density)))
+    if not n_out:
+        return
+    if density.kernel in COMPACT:
+        what = (
+            "further than one bandwidth from every point:"
+            f" kernel={density.kernel!r} gives them a log-density of minus infinity. Use a larger"
+            " bandwidth, or kernel='gaussian'."
+        )
+    else:
+        single = " or precision='float64'" if density._precision == "float32" else ""
+        what = (
+            "so many bandwidths away from every point that the square of this number is out of the"
+            f" range of {density._precision}: their log-density becomes minus infinity. Use a"
+            f" larger bandwidth{single}, and look for wrong values in X."
+        )
+    warn_caller(f"{n_out} of {log_density.size} queries are {what}", UserWarning)

@@ -124,7 +124,8 @@ def halving_sums(xp, queries, data, log_weight, own, nearest, *, n_bandwidths):
     queries, data, log_weight, own : arrays
         As in :func:`density_sums`, in units of the first bandwidth.
     nearest : array of shape (m,)
-        Squared distance of the nearest point, r_0^2.
+        Squared distance of the nearest point, r_0^2, as :func:`nearest_squares` gives it in the
+        same units.
     n_bandwidths : int
         Number of bandwidths.
 
@@ -139,6 +140,8 @@ def halving_sums(xp, queries, data, log_weight, own, nearest, *, n_bandwidths):
         excess = xp.astype(squares, xp.float64) - least[:, None]
         left_out = _left_out(xp, own, begin, end, data.shape[0], excess)
         excess = xp.where(left_out, xp.full_like(excess, math.inf), excess)
+        # A distance below the nearest is so by rounding alone, which the squares would blow up.
+        excess = xp.where(excess < 0, xp.zeros_like(excess), excess)
         term = xp.exp(-0.5 * excess)
         weight = xp.ones((1, data.shape[0]), dtype=xp.float64, device=array_api_compat.device(data))
         if log_weight.shape[0]:

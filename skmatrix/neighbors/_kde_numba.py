@@ -67,7 +67,9 @@ def halving_sums(queries, data, log_weight, own, nearest, *, n_bandwidths):
     queries, data, own = _prepared(queries, data, own)
     sums = np.zeros((queries.shape[0], n_bandwidths))
     least = np.asarray(nearest, dtype=np.float64)
-    _halvings(queries, data, np.exp(log_weight.astype(np.float64)), own, least, sums)
+    log_weight = log_weight.astype(np.float64)
+    unlike = np.ptp(log_weight) if log_weight.size else 0.0
+    _halvings(queries, data, np.exp(log_weight), own, least, unlike, sums)
     return np.log(sums) - 0.5 * least[:, None] * 2.0 ** np.arange(n_bandwidths)
 
 
@@ -374,8 +376,11 @@ def _nearest(queries, data, own, nearest):
 
 
 @njit(**_STRICT)
-def _halvings(queries, data, weight, own, least, sums):
-    """One exponential per pair, and a square per further bandwidth."""
+def _halvings(queries, data, weight, own, least, unlike, sums):
+    """One exponential per pair, and a square per further bandwidth.
+
+    `unlike` is the logarithm of the ratio of the largest weight to the smallest.
+    """
     n, d = data.shape
     tile, box = np.empty((d, _TILE), dtype=data.dtype), np.zeros((2, d), dtype=data.dtype)
     limits = np.empty(_QUERIES)
@@ -387,14 +392,15 @@ def _halvings(queries, data, weight, own, least, sums):
         for begin in range(0, queries.shape[0], _QUERIES):
             count = min(_QUERIES, queries.shape[0] - begin)
             for q in range(count):
-                limits[q] = least[begin + q] + 2 * _NEGLIGIBLE
+                limits[q] = least[begin + q] + 2 * (_NEGLIGIBLE + unlike)
             if not _any_within(queries, begin, count, box, limits):
                 continue
             _squares(queries, begin, count, tile, width, squares)
             for q in range(count):
                 i = begin + q
+                # A distance below the nearest is so by rounding, which the squares would blow up.
                 for j in range(width):
-                    values[j] = -0.5 * np.float64(squares[q, j])
+                    values[j] = -0.5 * max(np.float64(squares[q, j]), least[i])
                 _exponentials(values, -0.5 * least[i], terms, width)
                 if 0 <= own[i] - first < width:
                     terms[own[i] - first] = 0

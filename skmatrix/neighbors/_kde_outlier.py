@@ -11,7 +11,7 @@ from .._sklearn import Interval, _fit_context
 from .._threads import thread_pool
 from .._transaction import all_or_nothing
 from ._kde import KDE
-from ._kde_points import Located, are_counts
+from ._kde_points import are_counts
 
 
 class KDEOutlierDetector(OutlierMixin, BaseEstimator):
@@ -196,7 +196,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "train_scores_", method)
-        log_density = _leave_one_out(self.density_, be, Located(to_numpy(X), self.density_._metric))
+        log_density = _leave_one_out(self.density_, be, self.density_._located(to_numpy(X)))
         return be.home.astype(be.unload(log_density), X.dtype)
 
     def decision_function(self, X):
@@ -258,7 +258,7 @@ def _leave_one_out(density, be, Z):
     """
     with thread_pool(be, density.n_jobs) as pool:
         points = density._with_engine(be, pool)
-        Z = Z[:].astype(to_numpy(density.X_fit_).dtype).astype(np.float64)
+        Z = Z[:]
         own = points.find(Z)
         log_sum = points.sums(Z, to_numpy(density.bandwidth_), own)[0]
     weight = np.where(own >= 0, points.take(own)[1], 0.0)
@@ -266,7 +266,8 @@ def _leave_one_out(density, be, Z):
     # The copies that stay are at distance 0.
     with np.errstate(divide="ignore"):
         log_sum = np.logaddexp(log_sum, np.log(weight - removed))
-    return log_sum - np.log1p(-removed / points.total) + density.log_norm_
+    rest = np.where(removed == weight, points.rest(weight), points.total - removed)
+    return log_sum + np.log(points.total / rest) + density.log_norm_
 
 
 def _threshold(scores, weight, contamination):

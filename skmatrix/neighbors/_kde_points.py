@@ -1,6 +1,7 @@
 """The points of a kernel density estimate: whitened, without duplicates, near ones together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from ._kde_profiles import log_integral
 
 # Queries that are worked on together.
 _BLOCK = 1024
+# Numbers of the data that are summed over together.
+_ELEMENTS = 2**18
 # Points that are neighbours in the order of the data, as many as a tile of the compiled loops has.
 _LEAF = 512
 # Columns of which one without repetitions spares the comparison of whole rows.
@@ -63,13 +66,13 @@ class Metric:
         Those of a point do not hang on what other points there are: BLAS would round a row by
         their number.
         """
-        Z = np.asarray(X, dtype=np.float64) - self.center
         if self.transform is None:
-            return Z
-        whitened = np.zeros_like(Z)
-        for begin in range(0, Z.shape[0], _BLOCK):
+            return np.subtract(X, self.center, dtype=np.float64)
+        whitened = np.zeros(X.shape)
+        for begin in range(0, X.shape[0], _BLOCK):
             block = slice(begin, begin + _BLOCK)
-            for column, row in zip(Z[block].T, self.transform, strict=True):
+            Z = np.subtract(X[block], self.center, dtype=np.float64)
+            for column, row in zip(Z.T, self.transform, strict=True):
                 whitened[block] += column[:, None] * row
         return whitened
 
@@ -84,10 +87,14 @@ class Located:
         Queries.
     metric : Metric
         What their coordinates are.
+    dtype : str
+        Precision in which the points of the fit are kept. Were queries not rounded as these are,
+        one that is a point would be away from itself.
     """
 
     X: np.ndarray
     metric: Metric
+    dtype: Any
 
     @property
     def shape(self):
@@ -96,7 +103,12 @@ class Located:
 
     def __getitem__(self, rows):
         """Coordinates of some rows."""
-        return self.metric.apply(self.X[rows])
+        return as_kept(self.metric.apply(self.X[rows]), self.dtype)
+
+
+def as_kept(Z, dtype):
+    """Coordinates as the points of a fit are kept, in double precision."""
+    return Z.astype(dtype, copy=False).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -109,58 +121,131 @@ class Moments:
         Number of points, by :func:`effective_size`.
     center : ndarray of shape (n_features,)
         Mean.
-    covariance : ndarray of shape (n_features, n_features)
+    scale : float
+        About the size of a deviation from the mean, a power of two. The next two are in its
+        units: fourth powers of data with small or large units leave the range of floating point.
+    relative : ndarray of shape (n_features, n_features)
         Covariance.
-    fourth : float
-        Mean fourth power of the distance to the mean.
+    fourth : float or None
+        Mean fourth power of the distance to the mean, if it is wanted.
     """
 
     size: float
     center: np.ndarray
-    covariance: np.ndarray
-    fourth: float
+    scale: float
+    relative: np.ndarray
+    fourth: float | None = None
 
     @classmethod
     def of(cls, X, weight):
         """Moments of points in memory."""
-        total, level = level_sums(X, weight, X[0])
-        center = X[0] + level / total
-        scatter, fourth = scatter_sums(X, weight, center)
-        return cls(effective_size(weight), center, scatter / total, fourth / total)
+        return Distinct(X, weight, {}).moments_with_fourth
+
+    @property
+    def covariance(self):
+        """Covariance in the units of the data."""
+        return _in_units(self.relative, self.scale)
 
     def shrunk_covariance(self, shrinkage):
         """Covariance with a share of the mean variance times the identity; "auto" is Ledoit and
         Wolf's share.
         """
-        S, d = self.covariance, self.center.size
+        S, d = self.relative, self.center.size
         mean = np.trace(S) / d
         if shrinkage == "auto":
             away = np.sum((S - mean * np.eye(d)) ** 2)
             noise = (self.fourth - np.sum(S * S)) / self.size
             shrinkage = float(np.clip(noise / away, 0, 1)) if away > 0 else 1.0
-        return (1 - shrinkage) * S + shrinkage * mean * np.eye(d)
+        return _in_units((1 - shrinkage) * S + shrinkage * mean * np.eye(d), self.scale)
+
+
+def _in_units(covariance, scale):
+    """Covariance in the units of the data; infinite where it is out of range."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return covariance * (scale * scale)
 
 
 def are_counts(weight):
-    """Whether weights are whole numbers, which count repetitions."""
-    return bool(np.all(weight == np.round(weight)))
+    """Whether weights are whole numbers, which count repetitions.
+
+    From 2^53 on all floating-point numbers are whole.
+    """
+    return bool(np.all(weight == np.round(weight)) and weight.sum() < 2.0**53)
 
 
 def effective_size(weight):
     """Number of points: the sum of weights that are counts, else Kish's effective number."""
-    total = float(weight.sum())
-    return total if are_counts(weight) else total**2 / float(np.sum(weight**2))
+    return float(weight.sum()) if are_counts(weight) else 1 / concentration(weight)
 
 
-def level_sums(X, weight, origin):
-    """Sum of the weights, and of the points as seen from an origin."""
-    return float(weight.sum()), weight @ (X - origin)
+def concentration(weight):
+    """Sum of the squared shares of weights in their total. The squares of weights would leave the
+    range of floating point.
+    """
+    share = weight / weight.max()
+    return float(np.sum(share**2) / share.sum() ** 2)
 
 
-def scatter_sums(X, weight, center):
-    """Sums of outer products and of fourth powers of the distances to a center."""
+def level_sums(X, weight, state):
+    """Sums of the weights, of the points, and of their absolute values, as seen from an origin and
+    in units of the largest weight.
+    """
+    origin, heaviest = state
+    Z, share = X - origin, weight / heaviest
+    return share.sum(), share @ Z, share @ np.abs(Z, out=Z)
+
+
+def scatter_sums(X, weight, state):
+    """Sum of outer products of the deviations from a center, in given units."""
+    center, scale, heaviest = state
     Z = X - center
-    return (Z.T * weight) @ Z, float(weight @ np.sum(Z * Z, axis=1) ** 2)
+    Z /= scale
+    return ((Z.T * (weight / heaviest)) @ Z,)
+
+
+def fourth_sums(X, weight, state):
+    """Sum of fourth powers of the distances to a center, in given units."""
+    center, scale, heaviest = state
+    Z = X - center
+    Z /= scale
+    Z *= Z
+    return ((weight / heaviest) @ np.sum(Z, axis=1) ** 2,)
+
+
+class Measured:
+    """Moments of points by sums over them, which :class:`Distinct` and its like make."""
+
+    weight: np.ndarray
+
+    def _sum(self, fn, state):
+        """Sums of a function of points and weights."""
+        raise NotImplementedError
+
+    def _origin(self):
+        """One of the points."""
+        raise NotImplementedError
+
+    @cached_property
+    def moments(self):
+        """Moments of all points, without the fourth powers."""
+        origin, heaviest = self._origin(), self.weight.max()
+        total, level, away = self._sum(level_sums, (origin, heaviest))
+        center, scale = origin + level / total, 2.0 ** np.frexp(np.max(away) / total)[1]
+        (scatter,) = self._sum(scatter_sums, (center, scale, heaviest))
+        return Moments(effective_size(self.weight), center, float(scale), scatter / total)
+
+    @cached_property
+    def moments_with_fourth(self):
+        """Moments of all points."""
+        moments, heaviest = self.moments, self.weight.max()
+        (fourth,) = self._sum(fourth_sums, (moments.center, moments.scale, heaviest))
+        return replace(moments, fourth=float(fourth / np.sum(self.weight / heaviest)))
+
+    def metric(self, whiten, shrinkage):
+        """What :func:`make_metric` makes of the moments."""
+        estimated = bool(whiten) and shrinkage == "auto"
+        moments = self.moments_with_fourth if estimated else self.moments
+        return make_metric(moments, whiten, shrinkage)
 
 
 def make_metric(moments, whiten, shrinkage):
@@ -179,14 +264,25 @@ def make_metric(moments, whiten, shrinkage):
     -------
     metric : Metric
         The coordinates.
-    singular : bool
-        Whether a direction without variance had to be left as it is.
+    flaw : {None, "flat", "constant"}
+        Whether a direction without variance had to be left as it is, or whether a feature without
+        variance has one by shrinkage alone.
+
+    Raises
+    ------
+    ValueError
+        If variances leave the range of floating point.
     """
     center, covariance = moments.center, moments.shrunk_covariance(shrinkage if whiten else 0.0)
+    if not np.isfinite(covariance).all():
+        raise ValueError(
+            f"X must have variances in the range of floating point. Got deviations of about"
+            f" {moments.scale:.0e} from its mean: divide X by a number of this size."
+        )
     values, vectors = np.linalg.eigh(covariance)
     values = np.maximum(values, 0)
     if whiten == 0:
-        return Metric(center, None, 0.0, values, np.diag(covariance)), False
+        return Metric(center, None, 0.0, values, np.diag(covariance)), None
     flat = values <= 1e-12 * values.max()
     safe = np.where(flat, 1.0, values)
     transform = vectors * safe ** (-0.5 * whiten)
@@ -195,11 +291,13 @@ def make_metric(moments, whiten, shrinkage):
     spectrum = values * safe**-whiten
     # The coordinates are along the principal axes.
     metric = Metric(center, transform, log_determinant, spectrum, spectrum, inverse)
-    return metric, bool(flat.any())
+    if flat.any():
+        return metric, "flat"
+    return metric, "constant" if np.any(np.diag(moments.relative) == 0) else None
 
 
 @dataclass(frozen=True)
-class Distinct:
+class Distinct(Measured):
     """Distinct points in the units of the data.
 
     Attributes
@@ -221,10 +319,28 @@ class Distinct:
         """Number of points, and dimension."""
         return self.X.shape
 
+    def _sum(self, fn, state):
+        """Sums of a function of points and weights, some of them at a time."""
+        step = max(1, _ELEMENTS // self.X.shape[1])
+        parts = (
+            fn(self.X[i : i + step], self.weight[i : i + step], state)
+            for i in range(0, self.X.shape[0], step)
+        )
+        return reduce(added, parts)
+
+    def _origin(self):
+        """The first of the points."""
+        return self.X[0]
+
     def place(self, whiten, shrinkage):
-        """Metric, the points in its coordinates, and whether it has flat directions."""
-        metric, flat = make_metric(Moments.of(self.X, self.weight), whiten, shrinkage)
-        return metric, Points.arranged(metric.apply(self.X), self.weight, **self.settings), flat
+        """Metric, the points in its coordinates, and its flaw."""
+        metric, flaw = self.metric(whiten, shrinkage)
+        return metric, Points.arranged(metric.apply(self.X), self.weight, **self.settings), flaw
+
+
+def added(left, right):
+    """Sums of two runs of points."""
+    return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
 class Weighted:
@@ -248,7 +364,16 @@ class Weighted:
     @property
     def participation(self):
         """Sum of the squared shares of the points in the total: one over their number, if equal."""
-        return float(np.sum(self.weight**2)) / self.total**2
+        return concentration(self.weight)
+
+    def rest(self, weight):
+        """Weight of all points but one, for points of some weights.
+
+        From a point that outweighs all others the difference would cancel.
+        """
+        heaviest = int(np.argmax(self.weight))
+        others = self.weight[:heaviest].sum() + self.weight[heaviest + 1 :].sum()
+        return np.where(weight == self.weight[heaviest], others, self.total - weight)
 
     @property
     def size(self):
@@ -401,13 +526,13 @@ class Points(Weighted):
         out : ndarray of shape (n_queries, n_results)
             The results.
         """
-        data = self.be.load((self.Z / h).astype(self.dtype, copy=False))
+        data = self.be.load(in_units(self.Z, h, self.dtype))
         fixed = [self.be.load(array) for array in fixed]
         own = np.empty(0, dtype=np.int64) if own is None else self._rows(own)
 
         def call(begin):
             rows = slice(begin, begin + _BLOCK)
-            block = self.be.load((queries[rows] / h).astype(self.dtype, copy=False))
+            block = self.be.load(in_units(queries[rows], h, self.dtype))
             extra = [self.be.load(array[rows]) for array in per_query]
             mine = self.be.load(own[rows])
             result = kernel(self.be, block, data, *fixed, mine, *extra, **scalars)
@@ -420,6 +545,11 @@ class Points(Weighted):
         for _ in map(call, starts) if self.pool is None else self.pool.map(call, starts):
             pass
         return out
+
+
+def in_units(Z, h, dtype):
+    """Coordinates in units of h, divided in double precision and kept in a dtype."""
+    return np.divide(Z, h, out=np.empty(Z.shape, dtype=dtype), casting="same_kind")
 
 
 def merge_duplicates(X, weight):
@@ -440,9 +570,10 @@ def merge_duplicates(X, weight):
         Their weights.
     """
     kept = weight > 0
-    X, weight = X[kept], weight[kept]
+    if not kept.all():
+        X, weight = X[kept], weight[kept]
     first, merged = first_of_equals(X, weight)
-    return X[first], merged
+    return X if first.size == X.shape[0] else X[first], merged
 
 
 def first_of_equals(rows, weight):

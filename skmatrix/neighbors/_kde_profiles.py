@@ -7,7 +7,7 @@ the bandwidth, k(0) = 1, and ``c_d`` its integral.
 import math
 
 import numpy as np
-from scipy.special import gammaln, roots_legendre
+from scipy.special import betaln, gammaln, roots_legendre
 
 # The number of each kernel is what compiled code knows it by.
 KERNELS = (
@@ -21,6 +21,9 @@ KERNELS = (
 )
 COMPACT = ("tophat", "epanechnikov", "linear", "cosine")
 
+# Degrees of freedom from which on the logarithm of "student" is Gaussian to the last digit, while
+# they are still in the range of single precision.
+_MANY = 1e30
 # Nodes of the quadrature of the cosine's integral.
 _NODES = 200
 
@@ -47,7 +50,7 @@ def log_profile(xp, squares, kernel, df):
     if kernel == "gaussian":
         return -0.5 * squares
     if kernel == "student":
-        freedom, dimension = df
+        freedom, dimension = min(df[0], _MANY), df[1]
         return -0.5 * (freedom + dimension) * xp.log1p(squares / freedom)
     if kernel == "exponential":
         return -xp.sqrt(squares)
@@ -88,7 +91,9 @@ def log_integral(kernel, d, df=None):
     if kernel == "gaussian":
         return 0.5 * d * math.log(2 * math.pi)
     if kernel == "student":
-        return 0.5 * d * math.log(df * math.pi) + gammaln(0.5 * df) - gammaln(0.5 * (df + d))
+        # The difference of two logarithms of Gamma would cancel for many degrees of freedom.
+        log_unit = math.log(df) + math.log(math.pi)
+        return float(0.5 * d * log_unit + betaln(0.5 * df, 0.5 * d) - gammaln(0.5 * d))
     ball = log_ball_volume(d)
     if kernel == "exponential":
         return ball + gammaln(d + 1)

@@ -6,6 +6,8 @@ The weights of n points at a query, ``e^{-lambda E_j}`` with ``E_j = |x - y_j|^2
 
     Psi(lambda) = log E e^{-lambda E}
                 = sum_k [ -log(1 + lambda c_k) / 2 - lambda c_k / (1 + lambda c_k) / 2 ].
+
+Numbers of equations are those in the notes of :class:`KDE`.
 """
 
 import math
@@ -31,7 +33,7 @@ def energy_variance(spectrum, lam):
 
 
 def rate(spectrum, lam):
-    """Rate I(lambda) = lambda Psi' - Psi: minus the log-probability of so small an energy."""
+    """Rate (2), I(lambda) = lambda Psi' - Psi: minus the log-probability of so small an energy."""
     tilt = lam * spectrum / (1 + lam * spectrum)
     return 0.5 * float(np.sum(np.log1p(lam * spectrum) - tilt + tilt**2))
 
@@ -40,13 +42,13 @@ def log_needed(spectrum, lam, corrected):
     """Logarithm of the number of points at which the energies at lambda are populated."""
     if not corrected:
         return rate(spectrum, lam)
-    # Bahadur and Rao's prefactor of the large deviation.
+    # (5): Bahadur and Rao's prefactor of the large deviation.
     width = 2 * math.pi * lam**2 * energy_variance(spectrum, lam)
     return rate(spectrum, lam) + 0.5 * math.log(width)
 
 
 def glass_bandwidth(spectrum, n_samples, *, corrected=True):
-    """h_G, below which the nearest points carry the estimate.
+    """h_G of (2), below which the nearest points carry the estimate.
 
     Parameters
     ----------
@@ -75,13 +77,13 @@ def glass_bandwidth(spectrum, n_samples, *, corrected=True):
 
 
 def kl_bandwidth(spectrum, n_samples, *, corrected=True):
-    """Bandwidth of the smallest Kullback-Leibler divergence, ``h^2 = 2 e(lambda_G) / d``."""
+    """Bandwidth (6) of the smallest Kullback-Leibler divergence, ``h^2 = 2 e(lambda_G) / d``."""
     h = glass_bandwidth(spectrum, n_samples, corrected=corrected)
     return math.sqrt(2 * mean_energy(spectrum, 1 / h**2) / spectrum.size)
 
 
 def samples_needed(spectrum, h):
-    """Points from which on the central limit theorem holds at a bandwidth: ``h > h_CLT``."""
+    """Points from which on the central limit theorem holds at a bandwidth: ``h > h_CLT`` of (2)."""
     unit = float(np.mean(spectrum))
     exponent = log_needed(spectrum / unit, 2 * unit / h**2, True)
     return math.exp(exponent) if exponent < 700 else math.inf

@@ -11,7 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 from skmatrix.inspection import KDEDisplay
 from skmatrix.inspection._kde import _path, poisson_dirichlet
-from skmatrix.neighbors import KDE, KDEOutlierDetector
+from skmatrix.neighbors import KDE, KDEClassifier, KDEOutlierDetector
 
 show = KDEDisplay.from_estimator
 
@@ -257,3 +257,18 @@ def test_missing_matplotlib_says_how_to_get_it(density, monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without_matplotlib)
     with pytest.raises(ImportError, match="pip install matplotlib"):
         show(density)
+
+
+def test_other_estimators():
+    model = KDEClassifier(1.0).fit([[0.0], [1.0], [2.0]], [0, 0, 1])
+    with pytest.raises(TypeError, match=r"must be a KDE or a KDEOutlierDetector. Got a KDEClass"):
+        KDEDisplay.from_estimator(model)
+
+
+@pytest.mark.parametrize("kind", ["path", "phase"])
+@pytest.mark.filterwarnings("error")
+def test_points_that_are_equally_far_from_each_other(kind, pyplot):
+    """Their spacings give no threshold, and an axis of logarithms has no place for 0."""
+    kde = KDE().fit(np.eye(10))
+    assert kde.h_g_ is None
+    KDEDisplay.from_estimator(kde, kind=kind).figure_.canvas.draw()

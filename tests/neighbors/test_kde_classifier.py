@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_s
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skmatrix.neighbors import KDE, KDEClassifier
+from skmatrix.neighbors import KDE, KDEClassifier, _kde, _kde_classifier
 from tests.neighbors import reference
 from tests.neighbors.reference import COMPACT
 
@@ -75,7 +75,15 @@ def test_priors_of_zero_and_one():
 
 
 @pytest.mark.parametrize(
-    "priors", [[0.5, 0.5], [0.5, 0.6, 0.1], [1.5, -0.5, 0.0], [np.nan, 0.5, 0.5], [[0.2, 0.3, 0.5]]]
+    "priors",
+    [
+        ["a", "b", "c"],
+        [0.5, 0.5],
+        [0.5, 0.6, 0.1],
+        [1.5, -0.5, 0.0],
+        [np.nan, 0.5, 0.5],
+        [[0.2, 0.3, 0.5]],
+    ],
 )
 def test_priors_that_are_none(priors):
     with pytest.raises(ValueError, match="priors must be 3 probabilities that add up to 1"):
@@ -232,3 +240,92 @@ def test_tools():
         KDEClassifier().fit(X, X[:, 0])
     with pytest.raises(ValueError, match="X has 3 features, but KDEClassifier is expecting 2"):
         model.predict(np.ones((2, 3)))
+
+
+@pytest.mark.parametrize("kernel", COMPACT)
+@pytest.mark.filterwarnings("error")
+def test_shared_bandwidth_of_compact_kernels_reaches_every_point(kernel):
+    """Below the largest distance of neighbours the likelihood is 0, and no search may go there."""
+    data, labels = load_iris(return_X_y=True)
+    h = KDEClassifier(kernel=kernel).fit(data, labels).estimators_[0].bandwidth_
+
+    def likelihood(h):
+        parts = [reference.left_out_likelihood(data[c == labels], h, kernel) for c in range(3)]
+        return np.average(parts, weights=np.bincount(labels))
+
+    best = likelihood(h)
+    assert best >= max(likelihood(other) for other in np.geomspace(0.7, 2, 15)) - 5e-3
+    # A class whose points are far from each other asks for more than the others would take.
+    rng = np.random.default_rng(0)
+    data = np.concatenate([0.1 * rng.standard_normal((80, 2)), [[5, 5], [9, 5], [5, 9]]])
+    wide = KDEClassifier(kernel=kernel).fit(data, [0] * 80 + [1] * 3)
+    assert wide.estimators_[0].bandwidth_ > 4
+
+
+class TestSharedWhitening:
+    @staticmethod
+    def unlike_classes(n=150):
+        rng = np.random.default_rng(0)
+        stretched = rng.standard_normal((n, 3)) * [100, 10, 1]
+        centers = np.random.default_rng(9).standard_normal((6, 3)) * 200
+        clusters = centers[rng.integers(0, 6, n)] + 2 * rng.standard_normal((n, 3))
+        return np.concatenate([stretched, clusters]), np.repeat([0, 1], n)
+
+    def test_classes_share_the_exponent(self):
+        """Their bandwidths would have unlike units otherwise."""
+        data, labels = self.unlike_classes()
+        alone = KDEClassifier(whiten="loo", shared_bandwidth=False, random_state=0)
+        own = [density.whiten_ for density in alone.fit(data, labels).estimators_]
+        assert abs(own[0] - own[1]) > 0.2
+        for bandwidth in ("loo", "silverman", 0.5):
+            model = KDEClassifier(bandwidth, whiten="loo", random_state=0).fit(data, labels)
+            first, second = model.estimators_
+            assert first.whiten_ == second.whiten_
+            assert first.bandwidth_ == second.bandwidth_
+
+    def test_the_shared_exponent_is_the_likeliest(self):
+        data, labels = self.unlike_classes()
+
+        def likelihood(whiten):
+            model = KDEClassifier(whiten=whiten, random_state=0).fit(data, labels)
+            return sum(
+                density.bandwidth_path([density.bandwidth_])[1][0] for density in model.estimators_
+            )
+
+        best = likelihood("loo")
+        assert best >= max(likelihood(a) for a in (0.0, 0.25, 0.5, 0.75, 1.0)) - 1e-6
+
+    def test_it_is_found_once(self, monkeypatch):
+        data, labels = self.unlike_classes(40)
+        calls = []
+        find = _kde_classifier.likeliest_exponent
+        monkeypatch.setattr(
+            _kde_classifier, "likeliest_exponent", lambda *a: calls.append(a) or find(*a)
+        )
+        monkeypatch.setattr(_kde, "likeliest_exponent", lambda *a: calls.append(a) or find(*a))
+        KDEClassifier(whiten="loo").fit(data, labels)
+        assert len(calls) == 1
+
+    def test_one_point_is_not_enough(self):
+        with pytest.raises(ValueError, match="whiten='loo' needs at least 2 distinct samples of a"):
+            KDEClassifier(0.3, whiten="loo").fit([[0.0], [1.0]], [0, 1])
+        with pytest.raises(ValueError, match=r"of every class .* n_samples=1 of class 'b'"):
+            KDEClassifier("nn", shared_bandwidth=False).fit([[0.0], [1.0], [2.0]], list("aab"))
+
+
+@pytest.mark.parametrize("far", [1e7, 1e9, 1e100])
+def test_probabilities_add_up_to_one_far_away(far):
+    model = KDEClassifier(1.0).fit([[-1.0, 0.0], [1.0, 0.0]], [0, 1])
+    assert_allclose(model.predict_proba([[0.0, far]]), [[0.5, 0.5]], rtol=1e-14)
+    assert_allclose(np.exp(model.predict_log_proba([[0.0, -far]])), [[0.5, 0.5]], rtol=1e-14)
+
+
+@pytest.mark.filterwarnings("error")
+def test_constant_features_are_warned_of_once():
+    """But not where they are constant in one class, from which others differ."""
+    data = np.concatenate([X, np.where(Y == 1, 0.0, X[:, :1].T).T], axis=1)
+    KDEClassifier(whiten=0.5).fit(data, Y)
+    data[:, 2] = 7.0
+    with pytest.warns(UserWarning, match="X has features without variance: whiten=0.5") as seen:
+        KDEClassifier(whiten=0.5).fit(data, Y)
+    assert len(seen) == 1

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from skmatrix.neighbors import KDE
+from skmatrix.neighbors import KDE, _kde
 from tests.neighbors.reference import COMPACT, KERNELS
 
 every_kernel = pytest.mark.parametrize("kernel", KERNELS)
@@ -116,7 +116,7 @@ def test_samples_follow_the_density(kernel, whiten):
     kde = KDE(1.0, kernel=kernel, whiten=whiten).fit(X)
     grid = np.linspace(-40, 40, 80_001)
     with np.errstate(all="ignore"), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(KDE, "_warn_out_of_reach", lambda *args: None)
+        patch.setattr(_kde, "warn_out_of_reach", lambda *args: None)
         density = kde.predict(grid[:, None])
     share = np.cumsum(density) * (grid[1] - grid[0])
     Y = kde.sample(40_000, random_state=0)[:, 0]

@@ -94,6 +94,7 @@ def test_methods_without_data_need_a_fit(method):
         ({"loo_max_queries": 0}, "The 'loo_max_queries' parameter of KDE must be"),
         ({"diagnostics_k": 0}, "The 'diagnostics_k' parameter of KDE must be"),
         ({"n_jobs": 1.5}, "The 'n_jobs' parameter of KDE must be"),
+        ({"n_jobs": 0}, "The 'n_jobs' parameter of KDE must be"),
         ({"random_state": "seed"}, "The 'random_state' parameter of KDE must be"),
         ({"backend": "jax"}, "The 'backend' parameter of KDE must be"),
     ],
@@ -146,13 +147,38 @@ def test_weights_may_leave_one_point():
     assert KDE(1.0).fit(X, sample_weight=weight).n_distinct_ == 1
 
 
-@pytest.mark.parametrize("bandwidths", [[1.0, 0.0], [-1.0], [np.nan], [np.inf]])
-def test_path_of_bad_bandwidths(bandwidths):
-    with pytest.raises(ValueError, match="bandwidths must be positive and finite"):
+@pytest.mark.parametrize(
+    ("bandwidths", "message"),
+    [
+        ([1.0, 0.0], r"be positive and finite. Got \[1.0, 0.0\]"),
+        ([-1.0], r"be positive and finite. Got \[-1.0\]"),
+        ([np.nan], r"be positive and finite. Got \[nan\]"),
+        ([np.inf], r"be positive and finite. Got \[inf\]"),
+        (["a"], r"be numbers. Got \['a'\]"),
+        ([], r"hold at least one number. Got \[\]"),
+    ],
+)
+def test_path_of_bad_bandwidths(bandwidths, message):
+    with pytest.raises(ValueError, match="bandwidths must " + message):
         KDE(1.0).fit(X).bandwidth_path(bandwidths)
 
 
-@pytest.mark.parametrize("n_samples", [-1, 2.5, "many", None])
+@pytest.mark.parametrize("far", [1e150, 1e160])
+def test_gaussian_kernels_out_of_the_range_of_floating_point(far):
+    kde = KDE(1e-10).fit(X)
+    message = (
+        "1 of 2 queries are so many bandwidths away .* range of float64.* larger bandwidth, and"
+    )
+    with pytest.warns(UserWarning, match=message):
+        found = kde.score_samples([X[0], np.full(3, far)])
+    assert_array_equal(np.isneginf(found), [False, True])
+    single = KDE(1.0, precision="float32").fit(X)
+    with pytest.warns(UserWarning, match="range of float32.* or precision='float64'"):
+        assert np.isneginf(single.score_samples(np.full((1, 3), 1e20)))
+    assert np.isfinite(single.set_params(precision="float64").fit(X).score_samples([[1e20] * 3]))
+
+
+@pytest.mark.parametrize("n_samples", [-1, 2.5, "many", None, True])
 def test_number_of_samples(n_samples):
     with pytest.raises(ValueError, match="n_samples must be a non-negative integer"):
         KDE(1.0).fit(X).sample(n_samples)

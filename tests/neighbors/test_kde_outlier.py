@@ -221,3 +221,12 @@ def test_tools():
         routed = make_pipeline(detector().set_fit_request(sample_weight=True))
         routed.fit(X, sample_weight=weight)
     assert routed[0].offset_ == detector().fit(X, sample_weight=weight).offset_
+
+
+def test_a_point_that_outweighs_all_others():
+    """Without it little is left, and the difference to the total would cancel."""
+    weight = np.array([1e20, 0.5, 0.5])
+    detector = KDEOutlierDetector(bandwidth=1.0).fit([[0.0], [1.0], [3.0]], sample_weight=weight)
+    expected = np.log(np.mean(np.exp([-0.5, -4.5])) / np.sqrt(2 * np.pi))
+    assert detector.train_scores_[0] == pytest.approx(expected, abs=1e-12)
+    assert np.isfinite(detector.offset_)

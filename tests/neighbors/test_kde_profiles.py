@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.integrate import cumulative_trapezoid
 
+from skmatrix.neighbors import KDE
 from skmatrix.neighbors._kde_profiles import (
     COMPACT,
     KERNELS,
@@ -81,3 +82,16 @@ def test_draws_have_no_direction(kernel):
     for coordinate in direction.T:
         assert stats.kstest(coordinate, stats.uniform(-1, 2).cdf).pvalue > 1e-3
     assert_allclose(direction.T @ direction / 20_000, np.eye(3) / 3, atol=0.01)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("df", [1e13, 1e15, 1e16, 1e40, 1e300])
+def test_student_with_many_degrees_of_freedom_is_gaussian(df, precision, backend):
+    X = np.random.default_rng(0).standard_normal((50, 3))
+    settings = {"precision": precision, "backend": backend}
+    gaussian = KDE(0.5, **settings).fit(X)
+    student = KDE(0.5, kernel="student", df=df, **settings).fit(X)
+    tolerance = 1e-6 if precision == "float32" else 1e-10
+    assert_allclose(student.score_samples(X), gaussian.score_samples(X), atol=tolerance)
+    assert np.isfinite(student.sample(5, random_state=0)).all()

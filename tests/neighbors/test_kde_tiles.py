@@ -217,6 +217,32 @@ def test_single_precision(kernel):
     assert_allclose(wide.score_samples(queries), double.score_samples(queries), atol=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["auto", "float64"])
+@pytest.mark.parametrize("whiten", [0.0, 0.5])
+def test_a_point_in_single_precision_is_at_itself(precision, whiten):
+    """Queries are rounded as the points of the fit are kept."""
+    X = np.random.default_rng(0).standard_normal((500, 2)).astype(np.float32)
+    kde = KDE(1e-12, precision=precision, whiten=whiten).fit(X)
+    assert np.all(kde.score_samples(X) > 40)
+    assert_array_equal(kde.query_diagnostics(X).nearest_distance, 0)
+
+
+@pytest.mark.parametrize("method", ["transform", "score_samples_se", "score_samples"])
+def test_queries_are_diagnosed_some_at_a_time(method):
+    """What is kept of all of them is what was asked for."""
+    rng = np.random.default_rng(0)
+    kde, queries = KDE(0.05).fit(rng.standard_normal((50, 2))), rng.standard_normal((200_000, 2))
+    getattr(kde, method)(queries[:100])  # compiles
+    tracemalloc.start()
+    found = getattr(kde, method)(queries)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < found.nbytes + 6e6
+    # The blocks leave no trace.
+    at = [0, 2**14 - 1, 2**14, 199_999]
+    assert_array_equal(found[at], getattr(kde, method)(queries[at]))
+
+
 @pytest.mark.parametrize("h", [1.0, 0.1, 0.01])
 def test_single_precision_loses_digits_with_the_square_of_the_bandwidth(h):
     X = np.random.default_rng(0).standard_normal((2000, 5))

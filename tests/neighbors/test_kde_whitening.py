@@ -149,8 +149,11 @@ def test_constant_feature():
     expected = flat.score_samples(X[:5, :2]) - 0.5 * np.log(2 * np.pi * 0.25)
     assert_allclose(kde.score_samples(X[:5]), expected, rtol=1e-10)
     assert np.isfinite(KDE().fit(X).bandwidth_)
-    # Shrinkage gives it a variance.
-    assert np.isfinite(KDE(0.5, whiten=1.0, shrinkage=0.1).fit(X).score_samples(X)).all()
+    # Shrinkage gives it a variance, by which the likelihood gains without a reason.
+    for shrinkage in ("auto", 0.1):
+        with pytest.warns(UserWarning, match="whiten=1.0 divides by what shrinkage gives them"):
+            shrunk = KDE(0.5, whiten=1.0, shrinkage=shrinkage).fit(X)
+        assert np.isfinite(shrunk.score_samples(X)).all()
     message = "X has features without variance, or fewer samples than features: whiten=1.0 leaves"
     with pytest.warns(UserWarning, match=message):
         left = KDE(0.5, whiten=1.0, shrinkage=0.0).fit(X)
@@ -171,3 +174,23 @@ def test_one_feature_is_scaled():
     kde = KDE(0.5, whiten=1.0).fit(X)
     assert_allclose(kde.score_samples(X), KDE(0.5 * X.std()).fit(X).score_samples(X), rtol=1e-10)
     assert_array_equal(np.shape(kde._metric.transform), (1, 1))
+
+
+@pytest.mark.parametrize("whiten", [0.5, 1.0, "loo"])
+@pytest.mark.parametrize("exponent", [-340, -283, -100, 260, 400])
+@pytest.mark.filterwarnings("error")
+def test_whitening_does_not_hang_on_the_unit_of_the_data(whiten, exponent):
+    """Fourth powers of these leave the range of floating point."""
+    X, scale = points(100, 3) * [1, 2, 9], 2.0**exponent
+    plain, scaled = (KDE(whiten=whiten, random_state=0).fit(data) for data in (X, X * scale))
+    assert scaled.whiten_ == pytest.approx(plain.whiten_, abs=1e-3)
+    expected = plain.score_samples(X[:9]) - 3 * np.log(scale)
+    tolerance = 1e-3 if whiten == "loo" else 1e-8
+    assert_allclose(scaled.score_samples(X[:9] * scale), expected, rtol=0, atol=tolerance)
+    assert KDE(0.5 * scale).fit(X * scale).regime_ == KDE(0.5).fit(X).regime_
+
+
+def test_variances_out_of_the_range_of_floating_point():
+    message = r"X must have variances in the range .* deviations of about \de\+1\d\d from its mean"
+    with pytest.raises(ValueError, match=message):
+        KDE(1e170).fit(points() * 1e170)
