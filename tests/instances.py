@@ -3,6 +3,8 @@
 Adding an estimator means adding its entry: the common tests fail without it.
 """
 
+from importlib.util import find_spec
+
 import numpy as np
 from sklearn.base import is_classifier
 from sklearn.utils import get_tags
@@ -22,6 +24,14 @@ INSTANCES: dict[str, list[dict]] = {
     ],
     "SketchedRegression": [{}, {"solver": "lapack", "alpha": 1e-3}],
 }
+
+# Optional packages without which an estimator cannot be fitted.
+NEEDED = {"AugmentedCovarianceClassifier": "pyriemann"}
+
+
+def is_installed(name):
+    """Whether the estimator of this name can be fitted here."""
+    return name not in NEEDED or find_spec(NEEDED[name]) is not None
 
 
 def training_data(estimator):

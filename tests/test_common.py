@@ -14,11 +14,16 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skmatrix.utils import all_estimators
 from tests.checks import engine_variants, prepare_engine, run_check
-from tests.instances import INSTANCES
+from tests.instances import INSTANCES, is_installed
 from tests.toys import ToyCentroids, ToyRidge, ToyScaler
 
 ESTIMATORS = [
-    *(cls(**arguments) for name, cls in all_estimators() for arguments in INSTANCES.get(name, ())),
+    *(
+        cls(**arguments)
+        for name, cls in all_estimators()
+        if is_installed(name)
+        for arguments in INSTANCES.get(name, ())
+    ),
     ToyRidge(),
     ToyCentroids(),
     ToyScaler(),

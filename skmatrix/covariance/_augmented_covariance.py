@@ -67,7 +67,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         it: the matrix is block-Toeplitz then, and as good for classification. For estimator="cov"
         and a lag that is a number.
     center : bool, default=True
-        Whether means are taken out; without it slow potentials remain.
+        Whether means are taken out; without it slow potentials remain. Every estimator but "cov"
+        takes them out.
     reg : float, default=1e-6
         Share of the mean eigenvalue that is added to the diagonal. It makes matrices positive
         definite where channels are dependent (average reference, removed components) or samples
@@ -217,7 +218,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the delays leave fewer than two samples of a trial, or no trial varies.
+            If the delays leave fewer than two samples of a trial, or a trial does not vary (for X
+            of two dimensions: if none does).
 
         Warns
         -----
@@ -233,6 +235,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             be = get_backend(self.backend, X)
             X, is_table = read_trials(self, be, X, reset=True)
             self._level = mean_level(X) if is_table else None
+            check_flat(X, self._level, warn=False)
             with fit_threads(be, self.n_jobs) as pool:
                 self._set(be, self._chosen(X, order, lag, pool, warn=not is_table), lag)
         return self
@@ -244,6 +247,11 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             raise ValueError(
                 "toeplitz=True needs estimator='cov' and a lag that is a number or a rule. Got"
                 f" estimator={self.estimator!r}, lag={self.lag!r}."
+            )
+        if not self.center and self.estimator != "cov":
+            raise ValueError(
+                "center=False needs estimator='cov': the others take means out. Got"
+                f" estimator={self.estimator!r}."
             )
         return order, lag
 
@@ -272,7 +280,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         delays = tuple(embedding.delays.tolist())
         check_length(delays, self.n_times_in_, embedding.order, lag)
         size, length = embedding.order * self.n_channels_in_, self.n_times_in_ - delays[-1]
-        if size > length and embedding.order > 1:
+        if size > length:
             warn_caller(
                 f"The augmented covariance has {size} rows and only {length} samples: what is"
                 f" missing in rank is filled by reg={self.reg}. Lower order or lag.",
@@ -324,7 +332,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         dtype of X, or in double precision if asked for.
         """
         n, n_channels, n_times = X.shape
-        check_length(delays, n_times, len(delays), delays)
+        even = isinstance(self.lag, (str, Integral))
+        check_length(delays, n_times, len(delays), (*delays, 1)[1] if even else delays)
         size = len(delays) * n_channels
         double = double or X.dtype == be.home.float64
         reg = self.reg if double else max(self.reg, _RIDGE_FLOAT32)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._embedding import Embedding
-from ._trials import delays_of
+from ._trials import check_grid, delays_of
 
 # Times of a trial below which rules find nothing, and from which on MDOP is of use.
 _SHORT = 20
@@ -60,40 +60,49 @@ def find_candidates(order, lag, orders, lags, shape, choose):
         return {Candidate(order, None, "given"): Embedding(order, None, np.array(lag), {})}
     if not isinstance(order, str) and not isinstance(lag, str):
         return {Candidate(order, lag, "given"): _fixed(order, lag)}
-    rules = [value for value in (order, lag) if isinstance(value, str) and value != "grid"]
-    if n_times < _SHORT and rules:
+    steps = check_grid("lags", lags) if lag == "grid" else [lag]
+    copies = check_grid("orders", orders) if order == "grid" else [order]
+    if order == lag == "auto" and n_times < _SHORT:
         found = choose("auto", "auto")
         return {Candidate(found.order, found.lag, "short trials"): found}
+    if lag == "auto":
+        steps = [1, "mi"]
+    if order == "auto":
+        copies = ["fnn", "bic"]
+    with_mdop = order == "auto" and (lag == "mdop" or (lag == "auto" and n_times >= _LONG))
+    # Each of these is the same beside every order: found once.
+    chosen = {step: choose(1, step) for step in steps if isinstance(step, str) and step != "mdop"}
+    if with_mdop or "mdop" in (order, lag):
+        chosen["mdop"] = choose("mdop", "mdop")
+    # A number that the user insists on may make more rows than there are samples.
+    insists = not isinstance(order, str) and lag != "grid"
     candidates: dict[Candidate, Embedding] = {}
-    seen = set()
 
     def add(embedding, rule):
-        order, lag = embedding.order, embedding.lag if embedding.order > 1 else 1
+        if embedding.order == 1:
+            embedding = Embedding(1, 1, np.zeros(1, dtype=np.int64), embedding.curves)
+        order, lag = embedding.order, embedding.lag
         length = n_times - int(embedding.delays[-1])
-        if (order, lag) in seen or (order > 1 and order * n_channels > length):
+        if (order, lag) in {candidate[:2] for candidate in candidates}:
             return
-        seen.add((order, lag))
-        candidates[Candidate(order, lag, rule)] = embedding
+        if order == 1 or insists or order * n_channels <= length:
+            candidates[Candidate(order, lag, rule)] = embedding
 
-    steps = _spelled_out(lag, lags, [1, "mi"])
-    copies = _spelled_out(order, orders, ["fnn", "bic"])
     if order == "auto":
         add(_fixed(1, 1), "no delay")
-    chosen = {step: choose(1, step) for step in steps if isinstance(step, str) and step != "mdop"}
     for copy, step in product(copies, steps):
-        if "mdop" in (copy, step):
-            add(choose(copy, step), "mdop")
-            continue
-        start = chosen.get(step)
-        number = start.lag if start else step
-        rule = " at ".join(str(value) for value in (copy, step))
-        embedding = choose(copy, number) if isinstance(copy, str) else _fixed(copy, number)
-        if start:
-            curves = {**start.curves, **embedding.curves}
+        source = chosen.get(step)
+        number = source.lag if source else step
+        if copy == "mdop":
+            embedding, source = _fixed(chosen["mdop"].order, number), chosen["mdop"]
+        else:
+            embedding = choose(copy, number) if isinstance(copy, str) else _fixed(copy, number)
+        if source:
+            curves = {**source.curves, **embedding.curves}
             embedding = Embedding(embedding.order, embedding.lag, embedding.delays, curves)
-        add(embedding, rule)
-    if order == lag == "auto" and n_times >= _LONG:
-        add(choose("mdop", "mdop"), "mdop")
+        add(embedding, name_of(copy, step))
+    if with_mdop:
+        add(chosen["mdop"], "mdop")
     if not candidates:
         raise ValueError(
             f"No pair of order={order!r} and lag={lag!r} leaves as many of the {n_times} times as"
@@ -102,11 +111,9 @@ def find_candidates(order, lag, orders, lags, shape, choose):
     return candidates
 
 
-def _spelled_out(value, grid, auto):
-    """What a parameter stands for: numbers and rules."""
-    if value == "grid":
-        return [int(number) for number in grid]
-    return auto if value == "auto" else [value]
+def name_of(order, lag):
+    """Where a pair comes from."""
+    return order if order == lag and isinstance(order, str) else f"{order} at {lag}"
 
 
 def _fixed(order, lag):

@@ -27,7 +27,7 @@ from ._augmented_covariance_candidates import find_candidates
 from ._augmented_covariance_geometry import Geometry
 from ._augmented_covariance_grid import Models, Search
 from ._embedding import LAG_RULES, ORDER_RULES, choose_embedding
-from ._trials import check_flat, check_order_and_lag, mean_level, read_trials
+from ._trials import check_flat, mean_level, read_trials
 
 _PRIVATE = ("_level", "_geometry", "_of_matrices")
 # Parameters that the classifier hands on to the transformer.
@@ -113,10 +113,12 @@ class AugmentedCovarianceClassifier(
         "distance". ``{"mean": "logeuclid"}`` makes the mean several times cheaper.
     mean_tol : float, default=1e-6
         Tolerance of iterative means: the steps saved change the mean by less than 1e-6 of itself.
-    cv : int or cross-validation generator, default=3
-        Folds that judge candidates; an int shuffles and keeps the shares of the classes.
+    cv : int, cross-validation generator or None, default=3
+        Folds that judge candidates; an int shuffles and keeps the shares of the classes, None is
+        five folds without shuffling. Splits by groups have to be passed as a list of indices.
     scoring : str, callable or None, default=None
-        Score of a fold; None is the accuracy.
+        Score of a fold; None is the accuracy. A callable gets the classifier at the end, and what
+        that takes: tangent vectors, or matrices.
     estimator : str or callable, default="cov"
         Estimator of the covariance.
     toeplitz : bool, default=False
@@ -223,7 +225,7 @@ class AugmentedCovarianceClassifier(
         "orders": ["array-like"],
         "lags": ["array-like"],
         "classifier": [StrOptions(set(_METHODS)), HasMethods(["fit", "predict"])],
-        "metric": [str, dict, callable],
+        "metric": [str, dict],
         "mean_tol": [Interval(Real, 0, None, closed="neither")],
         "cv": ["cv_object"],
         "scoring": [str, callable, None],
@@ -307,7 +309,8 @@ class AugmentedCovarianceClassifier(
             If a mean of the matrices did not converge; that of "fgmdm" is not checked.
         """
         with all_or_nothing(self, _PRIVATE):
-            order, lag = check_order_and_lag(self.order, self.lag)
+            settings = self._transformer_settings()
+            order, lag = AugmentedCovariance(self.order, self.lag, **settings)._checked()
             geometry = Geometry.of(self.metric, self.mean_tol, self.reg)
             if is_dask(X):
                 from ..distributed._augmented_covariance import fit_classifier_row_blocks
@@ -373,7 +376,9 @@ class AugmentedCovarianceClassifier(
             self.best_score_ = search.best_score
         candidate = self.candidates_[place[0]]
         embedding = choices[candidate]
-        self.covariance_ = self._transformer(embedding).fit(X)
+        # A table stays one: its rows may be flat.
+        given = X if self._level is None else be.home.reshape(X, (X.shape[0], -1))
+        self.covariance_ = self._transformer(embedding).fit(given)
         self._set_choice(be, embedding, models)
         matrices = self._matrices(be, X, embedding, floor, models.geometry)
         inputs, self.reference_ = models.inputs(matrices, slice(None))

@@ -53,10 +53,17 @@ class Geometry:
         if unknown:
             raise ValueError(f"metric may have the keys {list(_STEPS)}. Got {unknown} besides.")
         metrics = {step: given.get(step, "riemann") for step in _STEPS}
-        if isinstance(metric, str) and metric not in _MAPS:
-            metrics["map"] = "riemann"
+        if isinstance(metric, str):
+            # Some metrics have a mean, but no tangent space or no distance.
+            for step, known in (("map", _MAPS), ("distance", _known_distances())):
+                metrics[step] = metric if metric in known else "riemann"
         if isinstance(metrics["map"], str) and metrics["map"] not in _MAPS:
             raise ValueError(f"metric['map'] must be one of {list(_MAPS)}. Got {metrics['map']!r}.")
+        for step, known in (("mean", _known_means()), ("distance", _known_distances())):
+            if isinstance(metrics[step], str) and metrics[step] not in known:
+                raise ValueError(
+                    f"metric of the {step} must be one of {sorted(known)}. Got {metrics[step]!r}."
+                )
         return cls(**metrics, tol=tol, reg=reg)
 
     @property
@@ -133,3 +140,14 @@ def _quiet_mean(matrices, sample_weight=None, *, metric, tol):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Convergence not reached")
         return gmean(matrices, metric=metric, sample_weight=sample_weight, tol=tol)
+
+
+def _known_means():
+    """Names of means that need no further parameter."""
+    functions = load_pyriemann("pyriemann.geometry.mean").mean_functions
+    return set(functions) - {"power", "poweuclid"}
+
+
+def _known_distances():
+    """Names of distances."""
+    return set(load_pyriemann("pyriemann.geometry.distance").distance_functions)

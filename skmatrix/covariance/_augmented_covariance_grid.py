@@ -12,6 +12,9 @@ from sklearn.base import clone
 from ._augmented_covariance_candidates import Candidate
 from ._augmented_covariance_geometry import MATRIX_CLASSIFIERS, Geometry
 
+# Difference of mean scores that is rounding.
+_EQUAL = 1e-12
+
 
 @dataclass(frozen=True)
 class Models:
@@ -107,20 +110,26 @@ class Search:
         """Positions of the best candidate and model: of equal ones that with the smaller matrices,
         then with the smaller lag.
         """
-        means = self._scores().mean(axis=2)
+        means = self._means()
+        if np.all(np.isneginf(means)):
+            raise ValueError(
+                "All scores are NaN: scoring must give a number for the trials of each fold of cv."
+            )
         sizes = [(c.order * n_channels, c.lag) for c in self.candidates]
-        places = np.argwhere(means >= means.max())
+        # Means of equal scores may differ in the last digit.
+        places = np.argwhere(means >= means.max() - _EQUAL * max(1.0, abs(means.max())))
         place = min(places.tolist(), key=lambda place: (*sizes[place[0]], place[1]))
         return tuple(place)
 
     @property
     def best_score(self):
         """Mean score of the best over the folds."""
-        return float(self._scores().mean(axis=2).max())
+        return float(self._means().max())
 
-    def _scores(self):
-        """Scores of shape (n_candidates, n_models, n_folds)."""
-        return np.array(self._runs)[:, :, :, 0]
+    def _means(self):
+        """Mean scores of shape (n_candidates, n_models), minus infinity where one is NaN."""
+        means = np.array(self._runs)[:, :, :, 0].mean(axis=2)
+        return np.where(np.isnan(means), -np.inf, means)
 
     def results(self):
         """The table of ``cv_results_``."""
@@ -142,6 +151,6 @@ class Search:
             table[f"split{i}_test_score"] = runs[:, i, 0]
         table["mean_test_score"] = runs[:, :, 0].mean(axis=1)
         table["std_test_score"] = runs[:, :, 0].std(axis=1)
-        ranks = rankdata(-table["mean_test_score"], method="min")
+        ranks = rankdata(-np.round(self._means().ravel(), 12), method="min")
         table["rank_test_score"] = ranks.astype(np.int32)
         return table

@@ -11,7 +11,7 @@ import array_api_compat
 from .._backend import kernel
 
 
-@kernel(numba="skmatrix.covariance._augmented_covariance_numba:delay_covariances")
+@kernel(numba="skmatrix.covariance._augmented_covariance_numba:delay_covariances", min_size=0)
 def delay_covariances(xp, X, *, delays, center, reg):
     r"""Covariances of the delayed copies of each trial, over the samples that all copies have, (2).
 
@@ -54,7 +54,7 @@ def delay_covariances(xp, X, *, delays, center, reg):
     return _from_blocks(xp, sums, order, reg)
 
 
-@kernel(numba="skmatrix.covariance._augmented_covariance_numba:lagged_covariances")
+@kernel(numba="skmatrix.covariance._augmented_covariance_numba:lagged_covariances", min_size=0)
 def lagged_covariances(xp, X, *, n_lags, lag, center=True):
     """Covariances between each trial and its delayed copies, with the divisor T, (4).
 

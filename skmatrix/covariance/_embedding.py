@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import check_array, check_random_state
 
-from .._backend import get_backend
+from .._backend import get_backend, to_numpy
 from .._iterate import warn_caller
 from .._sklearn import Interval, StrOptions, validate_params
 from ._embedding_curves import (
@@ -20,7 +20,7 @@ from ._embedding_curves import (
     mdop_by_trial,
     standardized,
 )
-from ._trials import _cut, check_length, check_order_and_lag, delays_of
+from ._trials import _cut, check_finite, check_length, check_order_and_lag, delays_of
 
 ORDER_RULES = ("auto", "fnn", "cao", "mdop", "bic", "aic", "hq")
 LAG_RULES = ("auto", "mi", "mi_e", "acf", "mdop")
@@ -206,13 +206,12 @@ def select_embedding(
 
 def _read(X, n_channels):
     """Validated trials of shape (n_trials, n_channels, n_times)."""
-    X = check_array(X, dtype=np.float64, allow_nd=True, ensure_all_finite=False, input_name="X")
-    if X.ndim > 3:
+    X = check_array(
+        to_numpy(X), dtype=np.float64, allow_nd=True, ensure_all_finite=False, input_name="X"
+    )
+    if X.ndim > 3 or not X.size:
         raise ValueError(f"X must have the shape (n_trials, n_channels, n_times). Got {X.shape}.")
-    if not np.isfinite(X).all():
-        first = int(np.argmax(~np.isfinite(X).all(axis=tuple(range(1, X.ndim)))))
-        what = "NaN" if np.isnan(X[first]).any() else "infinity"
-        raise ValueError(f"Input X contains {what}, in trial {first}; impute or drop the trial.")
+    check_finite(X)
     if X.ndim == 2:
         return X.reshape(len(X), *_cut("select_embedding", X.shape[1], n_channels or 1))
     if n_channels not in (None, X.shape[1]):

@@ -37,9 +37,11 @@ def read_trials(estimator, be, X, y="no_validation", *, reset):
         Whether X had two dimensions.
     """
     options = {"reset": reset, "dtype": be.float_dtypes, "allow_nd": True}
+    options["ensure_all_finite"] = False
     labelled = not isinstance(y, str)
     read = validate_data(estimator, X, y, **options)
     X, *labels = read if labelled else (read,)
+    check_finite(to_numpy(X))
     name = type(estimator).__name__
     if X.ndim > 3:
         raise ValueError(
@@ -50,6 +52,8 @@ def read_trials(estimator, be, X, y="no_validation", *, reset):
         X = be.home.reshape(X, (X.shape[0], *_cut(name, X.shape[1], given or 1)))
     elif given is not None and X.shape[1] != given:
         raise ValueError(f"n_channels={given}, but X has {X.shape[1]} channels.")
+    if not X.shape[1]:
+        raise ValueError(f"X has no channels. Got the shape {tuple(X.shape)}.")
     if X.shape[2] < 2:
         raise ValueError(
             f"{name} needs at least 2 times per trial. Got {X.shape[2]} feature(s) per channel"
@@ -62,6 +66,23 @@ def read_trials(estimator, be, X, y="no_validation", *, reset):
             f"X has {X.shape[1]} channels, but {name} was fitted on {estimator.n_channels_in_}."
         )
     return X, *labels, is_table
+
+
+def check_finite(data):
+    """Refuse trials with NaN or infinity, and name the first of them."""
+    finite = np.isfinite(data).all(axis=tuple(range(1, data.ndim)))
+    if not finite.all():
+        first = int(np.argmin(finite))
+        what = "NaN" if np.isnan(data[first]).any() else "infinity"
+        raise ValueError(f"Input X contains {what}, in trial {first}; impute or drop the trial.")
+
+
+def check_grid(name, values):
+    """The numbers that "grid" stands for."""
+    grid = np.asarray(values)
+    if grid.ndim != 1 or not grid.size or grid.dtype.kind not in "iu" or np.any(grid < 1):
+        raise ValueError(f"{name} must be whole numbers of at least 1. Got {values!r}.")
+    return grid.tolist()
 
 
 def _cut(name, width, n_channels):
@@ -112,14 +133,16 @@ def delays_of(order, lag):
 def check_length(delays, n_times, order, lag):
     """Refuse delays that leave fewer than two samples of a trial."""
     if n_times - delays[-1] < 2:
-        given = f"lag={list(lag[1:])}" if isinstance(lag, tuple) else f"order={order}, lag={lag}"
+        given = f"order={order}, lag={lag} need"
+        if isinstance(lag, tuple):
+            given = f"lag={list(lag[1:])} needs"
         raise ValueError(
-            f"{given} need at least {delays[-1] + 2} samples per trial, X has {n_times}; lower"
+            f"{given} at least {delays[-1] + 2} samples per trial, X has {n_times}; lower"
             " order or lag."
         )
 
 
-def check_flat(X, level, *, warn=True):
+def check_flat(X, level, *, warn=True, name="X"):
     """Tell of trials with channels that do not vary, and refuse those where none does.
 
     Parameters
@@ -130,6 +153,8 @@ def check_flat(X, level, *, warn=True):
         Variance that stands in for that of a flat trial, None if there must be none.
     warn : bool, default=True
         Whether to tell of flat channels.
+    name : str, default="X"
+        What the trials are counted in.
 
     Returns
     -------
@@ -141,7 +166,7 @@ def check_flat(X, level, *, warn=True):
     flat = n_flat == X.shape[1]
     if flat.any() and level is None:
         raise ValueError(
-            f"Trial {int(np.argmax(flat))} of X is flat: no channel varies. Leave it out."
+            f"Trial {int(np.argmax(flat))} of {name} is flat: no channel varies. Leave it out."
         )
     if warn and n_flat.any():
         warn_caller(

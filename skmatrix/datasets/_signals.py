@@ -205,7 +205,7 @@ def load_eeg(name="EyesOpenShut", *, return_X_y=False):
     >>> eeg.data.shape, int(eeg.train.sum())  # doctest: +SKIP
     ((98, 14, 128), 56)
     """
-    if name not in _SETS:
+    if not isinstance(name, str) or name not in _SETS:
         known = ", ".join(map(repr, _SETS))
         raise ValueError(f"name must be one of {known}. Got {name!r}.")
     chosen = _SETS[name]

@@ -5,12 +5,13 @@ vectors that the classifier at the end is fitted to.
 """
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
 from .._backend import get_backend
 from ..covariance._augmented_covariance import AugmentedCovariance, load_pyriemann
-from ..covariance._augmented_covariance_candidates import Candidate
+from ..covariance._augmented_covariance_candidates import Candidate, name_of
 from ..covariance._augmented_covariance_grid import Models
 from ..covariance._embedding import drawn_places
 from ..covariance._trials import check_flat, read_trials
@@ -88,7 +89,9 @@ def fit_classifier_row_blocks(estimator, X, y, order, lag, geometry):
     covariance = AugmentedCovariance(*steps, **settings, random_state=seed)
     estimator.covariance_ = covariance.fit(X)
     estimator._level = covariance._level if is_table else None
-    candidate = Candidate(covariance.order_, covariance.lag_, "given")
+    by_rule = isinstance(order, str) or isinstance(lag, str)
+    rule = name_of(order, lag) if by_rule else "given"
+    candidate = Candidate(covariance.order_, covariance.lag_, rule)
     estimator._set_choice(be, covariance.embedding_, models)
     estimator.candidates_ = [candidate]
     estimator.cv_results_, estimator.best_score_ = None, None
@@ -97,7 +100,7 @@ def fit_classifier_row_blocks(estimator, X, y, order, lag, geometry):
     total, count = map_reduce(blocks, starts, _log_sums, _add, estimator)
     estimator.reference_ = expm(total / count)
     vectors = map_rows(X, _tangent_vectors, (estimator._n_features_out,), np.float64, estimator)
-    estimator.model_ = models.estimators[0].fit(vectors.compute(), y)
+    estimator.model_ = clone(models.estimators[0]).fit(vectors.compute(), y)
     return estimator
 
 
@@ -133,7 +136,8 @@ def _matrices_of(estimator, block, *, double):
     """Matrices of a block of trials; nothing warns."""
     be = get_backend(estimator.backend, block)
     X, is_table = read_trials(estimator, be, block, reset=False)
-    floor = check_flat(X, estimator._level if is_table else None, warn=False)
+    level = estimator._level if is_table else None
+    floor = check_flat(X, level, warn=False, name="a chunk of X")
     delays = tuple(estimator.embedding_.delays.tolist())
     transformer = getattr(estimator, "covariance_", estimator)
     return transformer._matrices(be, X, delays, floor, double=double)
@@ -142,7 +146,9 @@ def _matrices_of(estimator, block, *, double):
 def _matrices_as_given(block, state):
     """Matrices in the dtype of the block."""
     size = state.order_ * state.n_channels_in_
-    return _matrices_of(state, block, double=False) if len(block) else np.empty((0, size, size))
+    if not len(block):
+        return np.empty((0, size, size), dtype=_float_dtype(block))
+    return _matrices_of(state, block, double=False)
 
 
 def _log_sums(block, start, state):
@@ -175,6 +181,8 @@ def _labels(block, state):
 
 def _variances(block, start, state):
     """Sum of the mean variances of rows that vary, and their number."""
+    if not len(block):
+        return 0.0, 0
     trials = block.reshape(len(block), state, -1).astype(np.float64)
     variance = trials.var(axis=2).mean(axis=1)
     return variance.sum(), int(np.sum(variance > 0))

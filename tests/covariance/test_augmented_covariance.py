@@ -102,7 +102,7 @@ def test_given_delays(X):
 def test_trials_of_another_length(X):
     model = fixed().fit(X)
     assert_array_equal(model.transform(X[..., :50]), fixed().fit_transform(X[..., :50]))
-    with pytest.raises(ValueError, match="need at least 6 samples per trial, X has 5"):
+    with pytest.raises(ValueError, match=r"order=3, lag=2 need at least 6 samples .* X has 5"):
         model.transform(X[..., :5])
 
 
@@ -172,6 +172,7 @@ def test_there_is_no_set_output():
         ({"order": "bic", "lag": [1, 2]}, ValueError, "order='bic' does not go with"),
         ({"toeplitz": True, "estimator": "oas"}, ValueError, "toeplitz=True needs estimator='cov'"),
         ({"toeplitz": True, "order": 3, "lag": [1, 2]}, ValueError, r"lag=\[1, 2\]"),
+        ({"center": False, "estimator": "oas"}, ValueError, "center=False needs estimator='cov'"),
         ({"reg": -1}, ValueError, "'reg' parameter"),
         ({"n_channels": 2}, ValueError, "n_channels=2, but X has 3 channels"),
         (
@@ -179,7 +180,7 @@ def test_there_is_no_set_output():
             ValueError,
             "order=8, lag=20 need at least 142 samples per trial, X has 120; lower order or lag",
         ),
-        ({"order": 2, "lag": [150]}, ValueError, r"lag=\[150\] need at least 152 samples"),
+        ({"order": 2, "lag": [150]}, ValueError, r"lag=\[150\] needs at least 152 samples"),
         ({"order": 121, "lag": "mi"}, ValueError, "need at least"),
     ],
 )
@@ -195,8 +196,9 @@ def test_parameters_that_do_not_go_together(X, parameters, error, message):
     [
         (np.ones(5), "Expected 2D array"),
         (np.ones((2, 2, 2, 20)), r"must have the shape \(n_trials, n_channels, n_times\)"),
-        (np.full((3, 2, 30), np.nan), "Input X contains NaN"),
-        (np.full((3, 2, 30), np.inf), "Input X contains infinity"),
+        (np.full((3, 2, 30), np.nan), "Input X contains NaN, in trial 0; impute or drop the trial"),
+        (np.full((3, 2, 30), np.inf), "Input X contains infinity, in trial 0"),
+        (np.ones((3, 0, 30)), r"X has no channels. Got the shape \(3, 0, 30\)|0 feature"),
         (np.ones((3, 2, 30), dtype=complex), "Complex data not supported"),
         (np.full((3, 2, 30), "a"), "could not convert"),
         (np.ones((0, 2, 30)), "0 sample"),
@@ -244,8 +246,9 @@ class TestFlat:
     def test_trial_is_refused(self, X):
         model = fixed().fit(X)
         X[3] = 1.0
-        with pytest.raises(ValueError, match="Trial 3 of X is flat"):
-            model.transform(X)
+        for refused in (model.transform, model.fit):
+            with pytest.raises(ValueError, match="Trial 3 of X is flat"):
+                refused(X)
 
     def test_row_of_a_table_has_the_ridge_alone(self, X):
         table = X[:, 0]

@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from sklearn.svm import SVC
 from skmatrix.covariance import (
     AugmentedCovariance,
     AugmentedCovarianceClassifier,
+    _embedding,
     augmented_covariance,
 )
+from skmatrix.covariance._augmented_covariance_candidates import Candidate
+from skmatrix.covariance._augmented_covariance_grid import Search
 
 pytest.importorskip("pyriemann")
 from pyriemann.classification import MDM
@@ -240,6 +244,69 @@ def test_same_choice_from_the_same_seed(data):
     assert_array_equal(first.reference_, second.reference_)
 
 
+def test_rules_beside_numbers_in_short_trials(data):
+    X, y = data[0][..., :15], data[1]
+    with pytest.warns(UserWarning, match="'mi' cannot choose"):
+        model = fixed(3, "mi").fit(X, y)
+    assert model.candidates_ == [(3, 1, "3 at mi")]
+    with pytest.warns(UserWarning, match="'mi' cannot choose"):
+        model = fixed("grid", "mi", orders=[1, 2]).fit(X, y)
+    assert [candidate[:2] for candidate in model.candidates_] == [(1, 1), (2, 1)]
+
+
+def test_a_given_order_may_make_more_rows_than_samples(data):
+    X, y = np.repeat(data[0][..., :30], 3, axis=1), data[1]
+    with pytest.warns(UserWarning, match="has 45 rows and only 2"):
+        assert fixed(5, "mi").fit(X, y).order_ == 5
+
+
+def test_mdop_is_found_once_and_judged(monkeypatch):
+    X, y = opposite_dynamics(6, 300)
+    calls = []
+    real = _embedding.mdop_by_trial
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(_embedding, "mdop_by_trial", counted)
+    for order, lag in (("mdop", "grid"), ("grid", "mdop"), ("auto", "mdop")):
+        calls.clear()
+        model = fixed(order, lag, orders=[1, 2, 3], lags=[1, 2, 3]).fit(X, y)
+        assert len(calls) == 1
+        rules = [candidate.rule for candidate in model.candidates_]
+        assert all("mdop" in rule for rule in rules[order == "auto" :])
+
+
+@pytest.mark.parametrize("values", [[0], [-1], [2.7], [True], ["a"], [[1, 2]], []])
+@pytest.mark.parametrize("name", ["orders", "lags"])
+def test_grids_are_whole_numbers(data, name, values):
+    with pytest.raises(ValueError, match=f"{name} must be whole numbers of at least 1. Got"):
+        fixed("grid", "grid", **{name: values}).fit(*data)
+
+
+def test_scores_that_are_nan_are_last(data):
+    X, y = data
+
+    def score(model, inputs, labels):
+        return np.nan if inputs.shape[1] == 6 else 0.5
+
+    model = fixed("grid", 1, orders=[1, 2, 3], scoring=score).fit(X, y)
+    assert model.order_ == 2
+    assert model.cv_results_["rank_test_score"].tolist() == [3, 1, 1]
+    with pytest.raises(ValueError, match="All scores are NaN: scoring must give a number"):
+        fixed("grid", 1, orders=[1, 2], scoring=lambda *_: np.nan).fit(X, y)
+
+
+def test_scores_that_differ_by_rounding_are_equal():
+    search = Search(SimpleNamespace(settings=[{}]), None, range(3), None, None)
+    search.candidates = [Candidate(2, 1, ""), Candidate(9, 1, "")]
+    right = np.array([[10, 11, 12], [10, 12, 11]]) / 20
+    search._runs = [np.stack([row, row, row], axis=-1)[None] for row in right]
+    assert search.best(3) == (0, 0)
+    assert search.results()["rank_test_score"].tolist() == [1, 1]
+
+
 # As an estimator
 
 
@@ -317,6 +384,8 @@ def test_dependent_channels_need_the_ridge(data):
         ({"metric": {"means": "riemann"}}, r"may have the keys .* Got \['means'\]"),
         ({"metric": {"map": "logdet"}}, r"metric\['map'\] must be one of .* Got 'logdet'"),
         ({"toeplitz": True, "estimator": "oas"}, "toeplitz=True needs estimator='cov'"),
+        ({"metric": "foo"}, "metric of the mean must be one of .* Got 'foo'"),
+        ({"metric": {"distance": "foo"}}, "metric of the distance must be one of .* Got 'foo'"),
     ],
 )
 def test_parameters(data, parameters, message):
