@@ -391,7 +391,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
         be, X, Z = self._open(X, method)
         log_density = self._sums(be, Z)[0] + self.log_norm_
         with np.errstate(over="ignore"):
-            log_density = log_density.astype(to_numpy(X[:0]).dtype, copy=False)
+            log_density = log_density.astype(to_numpy(X[:0, ...]).dtype, copy=False)
         warn_out_of_reach(self, log_density)
         return be.unload(log_density)
 
@@ -492,7 +492,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
 
             return transform_row_blocks(self, X)
         be, X, Z = self._open(X, "transform")
-        features = np.empty((Z.shape[0], len(FEATURES)), dtype=to_numpy(X[:0]).dtype)
+        features = np.empty((Z.shape[0], len(FEATURES)), dtype=to_numpy(X[:0, ...]).dtype)
         for rows, found in self._diagnosed(be, Z, local=True):
             with np.errstate(over="ignore"):
                 features[rows] = features_of(found)
@@ -558,7 +558,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
 
             return standard_error_row_blocks(self, X, local)
         be, X, Z = self._open(X, "score_samples_se")
-        error = np.empty(Z.shape[0], dtype=to_numpy(X[:0]).dtype)
+        error = np.empty(Z.shape[0], dtype=to_numpy(X[:0, ...]).dtype)
         for rows, found in self._diagnosed(be, Z, local):
             error[rows] = found.standard_error
         return be.unload(error)
