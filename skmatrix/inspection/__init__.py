@@ -1,10 +1,7 @@
 """Pictures of what an estimator has learnt, and of how it got there."""
 
-from ._augmented_covariance import (
-    AugmentedCovarianceDisplay,
-    EmbeddingDisplay,
-    EmbeddingGridDisplay,
-)
+from ._augmented_covariance import AugmentedCovarianceDisplay
+from ._embedding import EmbeddingDisplay, EmbeddingGridDisplay
 from ._kde import KDEDisplay
 from ._matrix_completion import MatrixCompletionDisplay
 from ._sketched_regression import SketchedRegressionDisplay
