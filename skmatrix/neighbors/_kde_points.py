@@ -17,7 +17,7 @@ _BLOCK = 1024
 _ELEMENTS = 2**18
 # Points that are neighbours in the order of the data, as many as a tile of the compiled loops has.
 _LEAF = 512
-# Columns of which one without repetitions spares the comparison of whole rows.
+# Columns whose sum, if it has no repetitions, spares the comparison of whole rows.
 _SCREENED = 4
 # Features up to which a spatial order helps.
 _ORDERED = 16
@@ -578,8 +578,13 @@ def merge_duplicates(X, weight):
 
 def first_of_equals(rows, weight):
     """Places of the first of equal rows, ascending, and the sums of the weights of each."""
-    if any(np.unique(column).size == column.size for column in rows.T[:_SCREENED]):
-        return np.arange(rows.shape[0]), weight
+    # Equal rows have equal sums. In single precision columns repeat values, the sum hardly does.
+    screened = np.zeros(rows.shape[0])
+    with np.errstate(over="ignore", invalid="ignore"):
+        for k, column in enumerate(rows.T[:_SCREENED]):
+            screened += (k + 1) ** 0.5 * column
+            if np.unique(screened).size == screened.size:
+                return np.arange(rows.shape[0]), weight
     _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     if first.size == rows.shape[0]:
         return np.arange(first.size), weight

@@ -266,3 +266,15 @@ def test_pairs_are_never_together_in_memory(backend, monkeypatch):
     tracemalloc.stop()
     # A number for each of them would be 3200 megabytes, and 32.
     assert peak < 16e6
+
+
+@pytest.mark.parametrize(("dtype", "copies"), [(np.float64, 2.7), (np.float32, 6)])
+def test_a_fit_does_not_copy_what_it_keeps_whole(dtype, copies):
+    """Rows are chosen from X, and compared with each other, only where it has to be."""
+    X = np.random.default_rng(0).standard_normal((20_000, 50)).astype(dtype)
+    KDE(0.5).fit(X[:700])  # compiles
+    tracemalloc.start()
+    KDE(0.5).fit(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < copies * X.nbytes
