@@ -11,11 +11,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 PUBLIC = [
+    "covariance",
     "datasets",
     "impute",
     "inspection",
     "linear_model",
     "metrics",
+    "neighbors",
     "random_projection",
     "utils",
 ]

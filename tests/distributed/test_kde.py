@@ -173,6 +173,7 @@ def test_unknown_and_empty_chunks_change_nothing():
 
 
 def test_data_frames_are_taken():
+    pytest.importorskip("pyarrow")  # dask needs it for data frames
     frames = pytest.importorskip("dask.dataframe")
     pandas = pytest.importorskip("pandas")
     X = points()
