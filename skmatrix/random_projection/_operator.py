@@ -201,6 +201,11 @@ class SketchOperator(LinearOperator):
             )
         return self.apply_chunk(x) if x.ndim == 2 else self.apply_chunk(x[:, None])[:, 0]
 
+    def __matmul__(self, x):
+        """``S @ x``: the product with an array, a sparse matrix or another operator."""
+        # From SciPy 1.18 on an array without dimensions is a scalar there, with another message.
+        return super().__matmul__(x) if np.isscalar(x) else self.dot(x)
+
     def _matmat(self, X):
         return self.apply_chunk(X)
 

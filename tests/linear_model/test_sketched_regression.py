@@ -54,7 +54,8 @@ def test_refinement_is_what_makes_it_stable():
     options = {"fit_intercept": False, "rank_tol": 0}
     rough, fine, finest = (fitted("iterative", X, y, refine=r, **options) for r in (0, 1, 2))
     assert backward_error(X, y, rough.coef_) > 1e-12
-    assert backward_error(X, y, fine.coef_) < 1e-15
+    # One step leaves a few roundings, how many depends on the BLAS (1.1e-15 seen).
+    assert backward_error(X, y, fine.coef_) < 3e-15
     assert backward_error(X, y, finest.coef_) < 1e-15
     assert finest.n_iter_ > fine.n_iter_ > rough.n_iter_
 
