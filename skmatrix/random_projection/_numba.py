@@ -3,6 +3,7 @@
 import numpy as np
 from numba import njit
 
+from .._hadamard_numba import hadamard_rows
 from ._hashing import _FIRST, _SECOND, GOLDEN, OUTPUTS, PICKS, PLACES, ROWS, stream_key
 
 # Sums keep their order, so that the result of a block hangs on its rows alone.
@@ -10,8 +11,6 @@ _JIT = {"cache": True, "nogil": True}
 
 # Columns that are transformed together: their block is copied once and stays in the cache.
 _TILE = 32
-# Elements of a chunk that is transformed wholly within the first-level cache.
-_CHUNK = 8192
 
 _HALF = np.uint64(32)
 _ONE = np.uint64(1)
@@ -21,7 +20,7 @@ def fwht(X):
     """Transform of the columns; the contract is that of the array-API kernel of this name."""
     transformed = np.array(X, order="C")
     if transformed.size:
-        _transform(transformed.reshape(-1), X.shape[1])
+        hadamard_rows(transformed.reshape(-1), X.shape[1])
     return transformed
 
 
@@ -137,7 +136,7 @@ def _srht(M, start, block, low_bits, keys, scale, sketch):
                 target = part[places[i] * width : (places[i] + 1) * width]
                 for j in range(width):
                     target[j] = sign[i] * row[j]
-            _transform(part, width)
+            hadamard_rows(part, width)
             for c in range(n_components):
                 source = part[picks[c] * width : (picks[c] + 1) * width]
                 out = sketch[c, left : left + width]
@@ -159,44 +158,3 @@ def _permute(key, bits, places):
             high ^= _mix(keys[t] + low * GOLDEN) & high_mask
             low ^= _mix(keys[t + 1] + high * GOLDEN) & low_mask
         places[i] = np.int64((high << bits) | low)
-
-
-@njit(**_JIT)
-def _transform(a, width):
-    """Walsh-Hadamard transform in place of rows of a width, stored one after the other."""
-    chunk = width
-    while chunk < a.shape[0] and 2 * chunk <= _CHUNK:
-        chunk *= 2
-    for begin in range(0, a.shape[0], chunk):
-        _butterflies(a[begin : begin + chunk], width)
-    _butterflies(a, chunk)
-
-
-@njit(**_JIT)
-def _butterflies(a, length):
-    """The levels of a transform from a distance on; all loops run over neighbours.
-
-    Two levels are made in one go, which halves the traffic.
-    """
-    size = a.shape[0]
-    levels = 0
-    while (length << levels) < size:
-        levels += 1
-    if levels % 2 == 1:
-        for p in range(0, size, 2 * length):
-            u, v = a[p : p + length], a[p + length : p + 2 * length]
-            for j in range(length):
-                x, y = u[j], v[j]
-                u[j], v[j] = x + y, x - y
-        length *= 2
-    while length < size:
-        for p in range(0, size, 4 * length):
-            u0 = a[p : p + length]
-            u1 = a[p + length : p + 2 * length]
-            u2 = a[p + 2 * length : p + 3 * length]
-            u3 = a[p + 3 * length : p + 4 * length]
-            for j in range(length):
-                x0, x1, x2, x3 = u0[j], u1[j], u2[j], u3[j]
-                s0, s1, s2, s3 = x0 + x1, x0 - x1, x2 + x3, x2 - x3
-                u0[j], u1[j], u2[j], u3[j] = s0 + s2, s1 + s3, s0 - s2, s1 - s3
-        length *= 4
