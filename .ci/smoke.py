@@ -19,6 +19,7 @@ PUBLIC = [
     "metrics",
     "neighbors",
     "random_projection",
+    "svm",
     "utils",
 ]
 LAZY = {"cupy", "dask", "distributed", "matplotlib", "numba", "pyriemann", "skorch", "torch"}

@@ -17,6 +17,7 @@ _SUBPACKAGES = (
     "metrics",
     "neighbors",
     "random_projection",
+    "svm",
     "utils",
 )
 

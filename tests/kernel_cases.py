@@ -8,6 +8,7 @@ import scipy.sparse as sp
 from scipy.special import logsumexp
 
 from skmatrix.neighbors._kde_profiles import KERNELS as KERNELS_OF_DENSITIES
+from skmatrix.svm._quantum_encoding import make_encoding
 from tests.checks import KernelCase
 
 
@@ -21,6 +22,7 @@ def all_cases():
         **_density_cases(),
         **_embedding_cases(),
         **_augmented_covariance_cases(),
+        **_quantum_cases(),
     }
 
 
@@ -262,4 +264,37 @@ def _augmented_covariance_cases():
             KernelCase((gamma,), {"reg": reg}) for gamma in lagged for reg in (0.0, 0.5)
         ],
         f"{home}:add_ridge": [KernelCase((G,), {"reg": reg}) for G in matrices for reg in (0, 0.1)],
+    }
+
+
+def _quantum_cases():
+    """Cases of quantum states: diagonals of few and of many qubits, rotations, several blocks."""
+    rng = np.random.default_rng(0)
+    home = "skmatrix.svm._quantum_kernels"
+    descriptions = [
+        (3, {}),
+        (1, {"reps": 1}),
+        (5, {"n_qubits": 2, "reps": 3, "entanglement": "circular"}),
+        (4, {"feature_map": "pauli", "paulis": ("Z", "ZZZ", "XX", "YZ", "Y"), "reps": 2}),
+        (11, {"entanglement": "linear", "reps": 1, "n_qubits": 11}),
+    ]
+    states = []
+    for n_features, options in descriptions:
+        encoding = make_encoding(n_features, **options)
+        angles = encoding.angles(rng.uniform(0, 3, (13, n_features)))
+        options = {"program": encoding.program, "reps": encoding.reps}
+        states.append(KernelCase((angles,), options | {"n_qubits": encoding.n_qubits}))
+    amplitudes = rng.standard_normal((2, 7, 16))
+    amplitudes /= np.linalg.norm(amplitudes, axis=2, keepdims=True)
+    qubits = rng.standard_normal((2, 6, 3, 4)) / 2
+    angles = rng.uniform(0, 6, (5, 4))
+    columns = (((0,), (2,)), ((1, 3), ()))
+    return {
+        f"{home}:encode": states,
+        f"{home}:encode_qubits": [KernelCase((angles,), {"columns": columns, "reps": 2})],
+        f"{home}:fidelities": [KernelCase((amplitudes[0], amplitudes[1, :4]))],
+        f"{home}:qubit_fidelities": [KernelCase((qubits[0], qubits[1, :4]))],
+        f"{home}:bloch_vectors": [KernelCase((amplitudes[0],), {"n_qubits": 3})],
+        f"{home}:bloch_vectors_of_qubits": [KernelCase((qubits[0],))],
+        f"{home}:pauli_expectations": [KernelCase((amplitudes[0],), {"n_qubits": 3})],
     }

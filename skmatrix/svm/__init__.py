@@ -1,3 +1,6 @@
 """Support vector machines: quantum kernels, and their feature maps and variational circuits."""
 
-__all__: list[str] = []
+from ._quantum_feature_map import QuantumFeatureMap
+from ._quantum_kernel_svc import QuantumKernelSVC
+
+__all__ = ["QuantumFeatureMap", "QuantumKernelSVC"]

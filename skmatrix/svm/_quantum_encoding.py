@@ -14,6 +14,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from .._backend import CONSTRAINT
+from .._iterate import warn_caller
 from .._sklearn import Interval, StrOptions
 from ._quantum_kernels import encode, encode_qubits
 
@@ -147,7 +148,8 @@ class Encoding:
         elif len(features) == 1:
             angle = chosen[:, 0]
         else:
-            angle = np.prod(chosen if self.data_map == "product" else np.pi - chosen, axis=1)
+            with np.errstate(over="ignore"):  # refused below
+                angle = np.prod(chosen if self.data_map == "product" else np.pi - chosen, axis=1)
         if not np.isfinite(angle).all():
             raise ValueError(
                 f"data_map gave angles that are not finite for the features {features}: scale X to"
@@ -269,6 +271,37 @@ def make_encoding(
     sign = -1 if feature_map == "pauli" else 1
     separable = feature_map == "z"
     return Encoding(n_features, n_qubits, reps, tuple(blocks), data_map, sign, separable)
+
+
+def encoding_of(estimator):
+    """Feature map of an estimator that has just seen its features.
+
+    Parameters
+    ----------
+    estimator : estimator
+        It has `n_features_in_` and the parameters of :func:`make_encoding`.
+
+    Returns
+    -------
+    encoding : Encoding
+        The feature map.
+
+    Warns
+    -----
+    UserWarning
+        If there are more features than qubits.
+    """
+    names = ("feature_map", "paulis", "reps", "entanglement", "data_map", "n_qubits", "max_qubits")
+    parameters = {name: getattr(estimator, name) for name in names}
+    encoding = make_encoding(estimator.n_features_in_, **parameters)
+    if encoding.n_blocks > 1:
+        warn_caller(
+            f"{encoding.n_features} features share n_qubits={encoding.n_qubits}, in"
+            f" {encoding.n_blocks} blocks that are uploaded one after the other. Reduce the data"
+            " with PCA, or raise max_qubits, for one qubit per feature.",
+            UserWarning,
+        )
+    return encoding
 
 
 def _checked_strings(paulis, n_qubits):

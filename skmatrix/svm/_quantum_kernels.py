@@ -234,13 +234,37 @@ def bloch_vectors(xp, states, *, n_qubits):
         re, im = (xp.reshape(p, shape) for p in (states[:, :size], states[:, size:]))
         r0, r1 = re[:, :, 0, :], re[:, :, 1, :]
         i0, i1 = im[:, :, 0, :], im[:, :, 1, :]
-        terms = (
-            2 * (r0 * r1 + i0 * i1),
-            2 * (r0 * i1 - i0 * r1),
-            r0 * r0 + i0 * i0 - r1 * r1 - i1 * i1,
-        )
+        terms = _bloch_terms(r0, r1, i0, i1)
         expectations += [xp.sum(term, axis=(1, 2)) for term in terms]
     return xp.stack(expectations, axis=1)
+
+
+@kernel()
+def bloch_vectors_of_qubits(xp, states):
+    """Expectations of X, Y and Z of qubits that are not joined.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    states : array of shape (n_samples, n_qubits, 4)
+        States, as :func:`encode_qubits` gives them.
+
+    Returns
+    -------
+    vectors : array of shape (n_samples, 3 * n_qubits)
+        X, Y and Z of the first qubit, then of the next.
+    """
+    r0, r1, i0, i1 = (states[:, :, k] for k in range(4))
+    vectors = xp.stack(_bloch_terms(r0, r1, i0, i1), axis=2)
+    return xp.reshape(vectors, (states.shape[0], 3 * states.shape[1]))
+
+
+def _bloch_terms(r0, r1, i0, i1):
+    """Real parts and imaginary parts of amplitudes of 0 and 1 -> terms of <X>, <Y> and <Z>."""
+    x = 2 * (r0 * r1 + i0 * i1)
+    y = 2 * (r0 * i1 - i0 * r1)
+    return x, y, r0 * r0 + i0 * i0 - r1 * r1 - i1 * i1
 
 
 @kernel()
