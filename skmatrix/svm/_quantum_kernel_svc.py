@@ -1,5 +1,6 @@
 """Support vector classification with the kernel of a quantum feature map."""
 
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
@@ -23,7 +24,15 @@ from ._quantum_measurement import kernel_concentrated
 # Rows of a test kernel that are held at once with a column for each training sample.
 _QUERIES = 2048
 
-_PRIVATE = ("_encoding", "_svc", "_support", "_measurement", "_seeds")
+_PRIVATE = ("_encoding", "_machine", "_measurement", "_seeds")
+
+
+@dataclass
+class _Machine:
+    """The solver on the host, and the samples, or Bloch vectors, that kernels of queries need."""
+
+    solver: SVC
+    known: np.ndarray
 
 
 class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
@@ -336,14 +345,14 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
                 self, self._encoding, be, data, codes, weight, int(seeds[0])
             )
             self._seeds = {"train": int(seeds[1]), "test": int(seeds[2])}
-            K = self._training_kernel(be, data, weight)
+            K, known = self._training_kernel(be, data, weight)
             message = kernel_concentrated(K, self.shots)
             if message is not None:
                 warn_caller(message, UserWarning)
             self.kernel_alignment_ = kernel_alignment(K, codes, sample_weight=weight)
             given = sample_weight is not None
-            self._svc = self._new_svc().fit(K, labels, sample_weight=weight if given else None)
-            self._set_fitted(be, X, data, K)
+            solver = self._new_svc().fit(K, labels, sample_weight=weight if given else None)
+            self._set_fitted(be, X, K, solver, known)
         return self
 
     def _check_mitigation(self):
@@ -368,7 +377,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         )
 
     def _training_kernel(self, be, data, weight):
-        """The kernel to train on, as measured and repaired, and what repeats that on others."""
+        """The kernel to train on, as measured and repaired, and what kernels of queries need."""
         self.n_negative_eigenvalues_, self.psd_shift_ = 0, 0.0
         rng = np.random.RandomState(self._seeds["train"])
         kernel = QuantumKernel.of(self, self._encoding, self.bandwidth_)
@@ -376,22 +385,20 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
             features = measured_bloch(kernel.bloch(be, data), self.noise, self.shots, rng)
             self.gamma_ = resolve_gamma(self.gamma, features, weight)
             self._measurement = None
-            self._support = features
-            return projected_kernel(features, None, self.gamma_)
+            return projected_kernel(features, None, self.gamma_), features
         if hasattr(self, "gamma_"):
             del self.gamma_
         self._measurement = Fidelities(
             self.n_qubits_, self.noise, self.shots, self.mitigate, self.psd
         )
-        self._support = data
         K = self._measurement.train(kernel.fidelity(be, data), rng)
         self.n_negative_eigenvalues_ = self._measurement.repair.n_negative
         self.psd_shift_ = self._measurement.repair.shift
-        return K
+        return K, data
 
-    def _set_fitted(self, be, X, data, K):
+    def _set_fitted(self, be, X, K, svc, known):
         """Attributes of the solver, in X's library and dtype."""
-        svc, dtype = self._svc, to_numpy(X).dtype
+        dtype = to_numpy(X).dtype
         self.support_, self.n_support_, self.n_iter_ = be.unload(
             svc.support_, svc.n_support_, svc.n_iter_
         )
@@ -400,7 +407,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
             svc.dual_coef_.astype(dtype), svc.intercept_.astype(dtype)
         )
         if self._measurement is None or not self._measurement.repair.needs_all_rows:
-            self._support = self._support[svc.support_]
+            known = known[svc.support_]
+        self._machine = _Machine(svc, known)
         if self.store_kernel:
             self.kernel_matrix_ = be.unload(K.astype(dtype))
         elif hasattr(self, "kernel_matrix_"):
@@ -447,7 +455,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         be.check_home(self, "support_vectors_", method)
         data = to_numpy(X).astype(np.float64, copy=False)
         rng = np.random.RandomState(self._seeds["test"])
-        ask = getattr(self._svc, method)
+        ask = getattr(self._machine.solver, method)
         # The solver wants a column for each training sample, of which it reads some.
         parts = [
             ask(self._test_kernel(be, data[begin : begin + _QUERIES], rng))
@@ -458,16 +466,17 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     def _test_kernel(self, be, data, rng):
         """Kernel of some queries and all training samples; 0 where nobody looks."""
         kernel = QuantumKernel.of(self, self._encoding, self.bandwidth_)
-        if self.kernel == "projected":
+        svc, known = self._machine.solver, self._machine.known
+        if self._measurement is None:
             features = measured_bloch(kernel.bloch(be, data), self.noise, self.shots, rng)
-            known = projected_kernel(features, self._support, self.gamma_)
+            columns = projected_kernel(features, known, self.gamma_)
         else:
-            exact = kernel.fidelity(be, data, self._support)
-            known = self._measurement.test(exact, rng, self._svc.support_)
-        if known.shape[1] == self._svc.shape_fit_[1]:
-            return known
-        K = np.zeros((data.shape[0], self._svc.shape_fit_[1]))
-        K[:, self._svc.support_] = known
+            exact = kernel.fidelity(be, data, known)
+            columns = self._measurement.test(exact, rng, svc.support_)
+        if columns.shape[1] == svc.shape_fit_[1]:
+            return columns
+        K = np.zeros((data.shape[0], svc.shape_fit_[1]))
+        K[:, svc.support_] = columns
         return K
 
     def kernel_matrix(self, X, Z=None):
@@ -494,7 +503,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
             Z = validate_data(self, be.follow(Z), reset=False, dtype=be.float_dtypes, order="C")
             right = to_numpy(Z).astype(np.float64, copy=False)
         kernel = QuantumKernel.of(self, self._encoding, self.bandwidth_)
-        if self.kernel == "projected":
+        if self._measurement is None:
             features = None if right is None else kernel.bloch(be, right)
             K = projected_kernel(kernel.bloch(be, left), features, self.gamma_)
         else:
