@@ -3,6 +3,7 @@
 from ._flights import load_flights
 from ._generators import hide_entries, make_low_rank_matrix_completion, make_ratings
 from ._loaders import load_bfi, load_insteval, load_movielens
+from ._quantum import make_ad_hoc
 from ._regression import make_tall_regression
 from ._signals import load_eeg, make_var_process
 
@@ -13,6 +14,7 @@ __all__ = [
     "load_flights",
     "load_insteval",
     "load_movielens",
+    "make_ad_hoc",
     "make_low_rank_matrix_completion",
     "make_ratings",
     "make_tall_regression",

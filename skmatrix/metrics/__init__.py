@@ -1,5 +1,12 @@
 """Scores that scikit-learn does not have."""
 
 from ._completion import masked_mean_absolute_error, masked_root_mean_squared_error
+from ._kernels import geometric_difference, kernel_alignment, kernel_concentration
 
-__all__ = ["masked_mean_absolute_error", "masked_root_mean_squared_error"]
+__all__ = [
+    "geometric_difference",
+    "kernel_alignment",
+    "kernel_concentration",
+    "masked_mean_absolute_error",
+    "masked_root_mean_squared_error",
+]

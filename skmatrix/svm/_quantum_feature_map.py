@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from .._backend import get_backend, to_numpy
 from .._sklearn import StrOptions, _check_feature_names_in, _fit_context
 from .._transaction import all_or_nothing
+from ..distributed import is_dask
 from ._quantum_bandwidth import resolve_bandwidth
 from ._quantum_drawing import draw_circuit
 from ._quantum_encoding import FEATURE_MAP_CONSTRAINTS, MAX_QUBITS, check_memory, encoding_of
@@ -235,9 +236,13 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
         Returns
         -------
         features : array of shape (n_samples, n_features_out)
-            The features.
+            The features; lazy for a dask array.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._quantum_kernel import transform_row_blocks
+
+            return transform_row_blocks(self, X)
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes, order="C")
         data = to_numpy(X).astype(np.float64, copy=False)

@@ -14,6 +14,7 @@ from .._backend import get_backend, to_numpy
 from .._iterate import warn_caller
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
+from ..distributed import is_dask
 from ..metrics._kernels import kernel_alignment
 from ._quantum_bandwidth import projected_kernel, resolve_bandwidth, resolve_gamma
 from ._quantum_device import Fidelities, measured_bloch
@@ -346,7 +347,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
             )
             self._seeds = {"train": int(seeds[1]), "test": int(seeds[2])}
             K, known = self._training_kernel(be, data, weight)
-            message = kernel_concentrated(K, self.shots)
+            frequencies = self._measurement is not None
+            message = kernel_concentrated(K, self.shots if frequencies else None)
             if message is not None:
                 warn_caller(message, UserWarning)
             self.kernel_alignment_ = kernel_alignment(K, codes, sample_weight=weight)
@@ -420,14 +422,24 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features)
-            Data.
+            Data; a dask array too.
 
         Returns
         -------
         decision : array of shape (n_queries,) or (n_queries, n_functions)
             Positive for the second of two classes; for more, a column for each class, or for each
-            pair with ``decision_function_shape="ovo"``.
+            pair with ``decision_function_shape="ovo"``. Lazy for a dask array.
+
+        Raises
+        ------
+        ValueError
+            If X is a dask array and the kernel is measured with `shots`.
         """
+        check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._quantum_kernel import ask_row_blocks
+
+            return ask_row_blocks(self, X, "decision_function")
         be, dtype, decision = self._asked(X, "decision_function")
         return be.home.astype(be.unload(decision), dtype, copy=False)
 
@@ -442,14 +454,23 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         Returns
         -------
         label : array of shape (n_queries,)
-            Labels.
+            Labels; lazy for a dask array.
+
+        Raises
+        ------
+        ValueError
+            If X is a dask array and the kernel is measured with `shots`.
         """
+        check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._quantum_kernel import ask_row_blocks
+
+            return ask_row_blocks(self, X, "predict")
         be, _, labels = self._asked(X, "predict")
         return be.labels(self.classes_, np.searchsorted(self.classes_, labels))
 
     def _asked(self, X, method):
         """Back end, dtype of X, and what a method of the solver gives, on the host."""
-        check_is_fitted(self)
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes, order="C")
         be.check_home(self, "support_vectors_", method)
@@ -462,6 +483,11 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
             for begin in range(0, data.shape[0], _QUERIES)
         ]
         return be, X.dtype, np.concatenate(parts)
+
+    @property
+    def _test_shots(self):
+        """Measurements behind each entry of the kernel of queries."""
+        return self.shots if self._measurement is None else self._measurement.shots
 
     def _test_kernel(self, be, data, rng):
         """Kernel of some queries and all training samples; 0 where nobody looks."""
@@ -485,16 +511,23 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, n_features)
-            Data.
+            Data; a dask array too.
         Z : array-like of shape (m, n_features), default=None
-            Data; None takes X.
+            Data; None takes X. A dask array too, computed at once if X is in memory.
 
         Returns
         -------
         K : array of shape (n, m)
-            The kernel.
+            The kernel. Lazy if X is a dask array, whose blocks of rows each compute their own rows
+            from all of Z.
         """
         check_is_fitted(self)
+        if is_dask(X):
+            from ..distributed._quantum_kernel import kernel_row_blocks
+
+            return kernel_row_blocks(self, X, Z)
+        if is_dask(Z):
+            Z = Z.compute()
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes, order="C")
         be.check_home(self, "support_vectors_", "kernel_matrix")

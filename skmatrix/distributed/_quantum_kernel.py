@@ -1,0 +1,191 @@
+"""Quantum kernels and features of dask arrays, by an estimator that was fitted in memory.
+
+Rows are independent: each block computes the states that it needs, and results stay lazy.
+"""
+
+import copy
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from .._backend import get_backend
+from ._blocks import _aligned, broadcast, is_dask, map_rows
+from ._sketched_regression import _as_array
+
+
+def transform_row_blocks(estimator, X):
+    """Lazy features of a dask array.
+
+    Parameters
+    ----------
+    estimator : QuantumFeatureMap
+        The fitted transformer.
+    X : dask array or data frame of shape (n_samples, n_features)
+        Data.
+
+    Returns
+    -------
+    features : dask array of shape (n_samples, n_features_out)
+        The features.
+    """
+    X = _as_table(estimator, X)
+    trailing, dtype = (estimator._n_features_out,), _float_dtype(X)
+    return map_rows(X, _answer, trailing, dtype, (_light(estimator), "transform", trailing, dtype))
+
+
+def ask_row_blocks(estimator, X, method):
+    """Lazy labels or decision values of a dask array.
+
+    Parameters
+    ----------
+    estimator : QuantumKernelSVC
+        The fitted classifier.
+    X : dask array or data frame of shape (n_samples, n_features)
+        Data.
+    method : {"predict", "decision_function"}
+        What is asked for.
+
+    Returns
+    -------
+    answer : dask array of shape (n_samples,) or (n_samples, n_functions)
+        The answers.
+
+    Raises
+    ------
+    ValueError
+        If the kernel is measured with shots.
+    """
+    # Each block would begin with the same draws, which are to be independent.
+    if estimator._test_shots is not None:
+        raise ValueError(
+            f"{method} of a dask array has no draws for shots={estimator._test_shots}: pass data in"
+            " memory (compute()), or fit with shots=None."
+        )
+    X = _as_table(estimator, X, method)
+    trailing, dtype = (), estimator.classes_.dtype
+    if method == "decision_function":
+        dtype = _float_dtype(X)
+        n_classes = estimator.classes_.size
+        if n_classes > 2:
+            ovo = estimator._machine.solver.decision_function_shape == "ovo"
+            trailing = (n_classes * (n_classes - 1) // 2 if ovo else n_classes,)
+    return map_rows(X, _answer, trailing, dtype, (_light(estimator), method, trailing, dtype))
+
+
+def kernel_row_blocks(estimator, X, Z):
+    """Lazy rows of a kernel matrix.
+
+    Parameters
+    ----------
+    estimator : QuantumKernelSVC
+        The fitted classifier.
+    X : dask array or data frame of shape (n, n_features)
+        Data.
+    Z : array-like, dask array or data frame of shape (m, n_features), or None
+        Data; None takes X.
+
+    Returns
+    -------
+    K : dask array of shape (n, m)
+        The kernel, in blocks of whole rows; exactly symmetric with 1 on the diagonal without Z.
+    """
+    import dask.array as da
+    from dask import delayed
+
+    X = _as_table(estimator, X, "kernel_matrix")
+    X = X.rechunk({1: -1})
+    light = _light(estimator)
+    if Z is None or is_dask(Z):
+        columns = X if Z is None else _as_table(estimator, Z).rechunk({1: -1})
+        size = columns.shape[0]
+        gather = delayed(_whole if Z is None else _stacked, pure=False)
+        others = gather(columns.to_delayed(optimize_graph=False).ravel().tolist())
+    else:
+        be = get_backend("auto", np.empty(0))
+        Z = validate_data(estimator, Z, reset=False, dtype=be.float_dtypes, order="C")
+        size, others = Z.shape[0], broadcast([Z])
+    dtype = _float_dtype(X)
+    return da.map_blocks(
+        _kernel_rows,
+        X,
+        others=others,
+        estimator=broadcast(light),
+        symmetric=Z is None,
+        as_dtype=dtype,
+        chunks=(X.chunks[0], (size,)),
+        dtype=dtype,
+        meta=np.empty((0, 0), dtype=dtype),
+    )
+
+
+# What the tasks do ------------------------------------------------------------------------------
+
+
+def _answer(X, state):
+    """What a method of an estimator says of a block."""
+    estimator, method, trailing, dtype = state
+    if not len(X):
+        return np.empty((0, *trailing), dtype=dtype)
+    # A data frame, if scikit-learn is set to give those.
+    return np.asarray(getattr(estimator, method)(X))
+
+
+def _kernel_rows(X, others, estimator, symmetric, as_dtype, block_id):
+    """Rows of a kernel matrix: a block of samples and, one after the other, some others.
+
+    Where they are the blocks of the same data, each pair of blocks is computed the same way round
+    in both of its places.
+    """
+    X, own = _aligned(X), block_id[0]
+    parts = []
+    for i, other in enumerate(_aligned(others)):
+        if not (len(X) and len(other)):
+            part = np.empty((len(X), len(other)), dtype=as_dtype)
+        elif symmetric and i == own:
+            part = estimator.kernel_matrix(X)
+        elif symmetric and i < own:
+            part = estimator.kernel_matrix(other, X).T
+        else:
+            part = estimator.kernel_matrix(X, other)
+        parts.append(part)
+    return np.concatenate(parts, axis=1)
+
+
+def _whole(blocks):
+    """All blocks, in one place."""
+    return blocks
+
+
+def _stacked(blocks):
+    """All blocks as one."""
+    return [np.concatenate(blocks)]
+
+
+# Small parts ------------------------------------------------------------------------------------
+
+
+def _as_table(estimator, X, method=None):
+    """A dask array with the features that the estimator was fitted to; nothing is computed.
+
+    With the name of a method, data in memory must have been fitted to that lie where blocks do.
+    """
+    if method is not None:
+        host = get_backend("auto", np.empty(0))
+        host.check_home(estimator, "support_vectors_", method)
+    array = _as_array(X, counted=False)
+    frame = X._meta if hasattr(X, "to_dask_array") else np.empty((0, array.shape[1]))
+    validate_data(estimator, frame, reset=False, skip_check_array=True)
+    return array
+
+
+def _light(estimator):
+    """The estimator as blocks without names need it, without what only users look at."""
+    light = copy.copy(estimator)
+    for name in ("feature_names_in_", "kernel_matrix_"):
+        vars(light).pop(name, None)
+    return light
+
+
+def _float_dtype(X):
+    """The dtype that X has after validation."""
+    return np.dtype(X.dtype if X.dtype in (np.float32, np.float64) else np.float64)
