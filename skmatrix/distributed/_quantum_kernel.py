@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend
-from ._blocks import _aligned, broadcast, is_dask, map_rows
+from ._blocks import broadcast, is_dask, map_rows
 from ._sketched_regression import _as_array
 
 
@@ -87,18 +87,17 @@ def kernel_row_blocks(estimator, X, Z):
     Returns
     -------
     K : dask array of shape (n, m)
-        The kernel, in blocks of whole rows; exactly symmetric with 1 on the diagonal without Z.
+        The kernel, in blocks of whole rows. Without Z it has exactly 1 on the diagonal, and
+        fidelities are exactly symmetric.
     """
     import dask.array as da
     from dask import delayed
 
-    X = _as_table(estimator, X, "kernel_matrix")
-    X = X.rechunk({1: -1})
-    light = _light(estimator)
+    X = _as_table(estimator, X, "kernel_matrix").rechunk({1: -1})
     if Z is None or is_dask(Z):
         columns = X if Z is None else _as_table(estimator, Z).rechunk({1: -1})
         size = columns.shape[0]
-        gather = delayed(_whole if Z is None else _stacked, pure=False)
+        gather = delayed(list if Z is None else _stacked, pure=False)
         others = gather(columns.to_delayed(optimize_graph=False).ravel().tolist())
     else:
         be = get_backend("auto", np.empty(0))
@@ -109,7 +108,7 @@ def kernel_row_blocks(estimator, X, Z):
         _kernel_rows,
         X,
         others=others,
-        estimator=broadcast(light),
+        estimator=broadcast(_light(estimator)),
         symmetric=Z is None,
         as_dtype=dtype,
         chunks=(X.chunks[0], (size,)),
@@ -136,9 +135,8 @@ def _kernel_rows(X, others, estimator, symmetric, as_dtype, block_id):
     Where they are the blocks of the same data, each pair of blocks is computed the same way round
     in both of its places.
     """
-    X, own = _aligned(X), block_id[0]
-    parts = []
-    for i, other in enumerate(_aligned(others)):
+    own, parts = block_id[0], []
+    for i, other in enumerate(others):
         if not (len(X) and len(other)):
             part = np.empty((len(X), len(other)), dtype=as_dtype)
         elif symmetric and i == own:
@@ -149,11 +147,6 @@ def _kernel_rows(X, others, estimator, symmetric, as_dtype, block_id):
             part = estimator.kernel_matrix(X, other)
         parts.append(part)
     return np.concatenate(parts, axis=1)
-
-
-def _whole(blocks):
-    """All blocks, in one place."""
-    return blocks
 
 
 def _stacked(blocks):

@@ -4,13 +4,18 @@ from ._augmented_covariance import AugmentedCovarianceDisplay
 from ._embedding import EmbeddingDisplay, EmbeddingGridDisplay
 from ._kde import KDEDisplay
 from ._matrix_completion import MatrixCompletionDisplay
+from ._quantum import QuantumKernelDisplay
+from ._quantum_training import BandwidthDisplay, VariationalTrainingDisplay
 from ._sketched_regression import SketchedRegressionDisplay
 
 __all__ = [
     "AugmentedCovarianceDisplay",
+    "BandwidthDisplay",
     "EmbeddingDisplay",
     "EmbeddingGridDisplay",
     "KDEDisplay",
     "MatrixCompletionDisplay",
+    "QuantumKernelDisplay",
     "SketchedRegressionDisplay",
+    "VariationalTrainingDisplay",
 ]

@@ -75,23 +75,30 @@ def kernel_alignment(K, y, *, sample_weight=None):
     y = column_or_1d(to_numpy(y))
     check_consistent_length(K, y)
     check_classification_targets(y)
+    if sample_weight is not None:
+        sample_weight = to_numpy(sample_weight)
     weight = _check_sample_weight(sample_weight, K, dtype=np.float64, ensure_non_negative=True)
-    share = to_numpy(weight) / np.sum(to_numpy(weight))
+    share = weight / np.sum(weight)
     codes = np.unique(y, return_inverse=True)[1]
     n_classes = int(codes.max()) + 1
-    if n_classes < 2:
-        raise ValueError("y must have at least two classes. Got one class.")
+    if np.unique(codes[weight > 0]).size < 2:
+        raise ValueError(
+            "y must have at least two classes among the samples with a weight. Got one class."
+        )
+    largest = np.abs(K).max()
+    if largest == 0:
+        return 0.0
     member = np.eye(n_classes)[codes]
     # Y is a multiple of M M^T plus a constant, which centring removes.
     member = member - share @ member
-    centred = _centred(K, share)
+    centred = _centred(K / largest, share)
     root = np.sqrt(share)
     inner = np.sum((share[:, None] * member) * (centred @ (share[:, None] * member)))
     of_kernel = np.linalg.norm(root[:, None] * centred * root)
     weighted = root[:, None] * member
     of_classes = np.linalg.norm(weighted.T @ weighted)
     # What rounding leaves of a constant kernel is no kernel.
-    if of_kernel <= 1e-14 * np.abs(K).max() or of_classes == 0:
+    if of_kernel <= 1e-14:
         return 0.0
     return float(inner / (of_kernel * of_classes))
 

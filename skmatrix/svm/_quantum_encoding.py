@@ -242,12 +242,8 @@ def make_encoding(
         If there are too many qubits, or `paulis` or `entanglement` do not fit them.
     """
     n_qubits = min(n_features, max_qubits) if n_qubits is None else n_qubits
-    if n_qubits > MAX_QUBITS and feature_map != "z":
-        raise ValueError(
-            f"n_qubits={n_qubits} must be at most {MAX_QUBITS}: a state has 2**n_qubits amplitudes."
-            " Lower n_qubits or max_qubits (features then share qubits), or reduce the data with"
-            " PCA."
-        )
+    if feature_map != "z":
+        check_qubits(n_qubits)
     if feature_map == "pauli":
         strings = _checked_strings(paulis, n_qubits)
     else:
@@ -273,13 +269,25 @@ def make_encoding(
     return Encoding(n_features, n_qubits, reps, tuple(blocks), data_map, sign, separable)
 
 
-def encoding_of(estimator):
+def check_qubits(n_qubits):
+    """Refuse more qubits than states can be simulated of."""
+    if n_qubits > MAX_QUBITS:
+        raise ValueError(
+            f"n_qubits={n_qubits} must be at most {MAX_QUBITS}: a state has 2**n_qubits amplitudes."
+            " Lower n_qubits or max_qubits (features then share qubits), or reduce the data with"
+            " PCA."
+        )
+
+
+def encoding_of(estimator, n_qubits=None):
     """Feature map of an estimator that has just seen its features.
 
     Parameters
     ----------
     estimator : estimator
         It has `n_features_in_` and the parameters of :func:`make_encoding`.
+    n_qubits : int, default=None
+        Number of qubits in the place of the estimator's.
 
     Returns
     -------
@@ -293,6 +301,8 @@ def encoding_of(estimator):
     """
     names = ("feature_map", "paulis", "reps", "entanglement", "data_map", "n_qubits", "max_qubits")
     parameters = {name: getattr(estimator, name) for name in names}
+    if n_qubits is not None:
+        parameters["n_qubits"] = n_qubits
     encoding = make_encoding(estimator.n_features_in_, **parameters)
     if encoding.n_blocks > 1:
         warn_caller(
@@ -322,7 +332,7 @@ def _checked_strings(paulis, n_qubits):
     return strings
 
 
-def entangled_qubits(entanglement, n_qubits, size):
+def entangled_qubits(entanglement, n_qubits, size, name="entanglement"):
     """Groups of qubits that a Pauli string of a length acts on.
 
     Parameters
@@ -333,6 +343,8 @@ def entangled_qubits(entanglement, n_qubits, size):
         Number of qubits.
     size : int
         Length of the string.
+    name : str, default="entanglement"
+        Parameter that has the pattern, for messages.
 
     Returns
     -------
@@ -345,7 +357,7 @@ def entangled_qubits(entanglement, n_qubits, size):
         If the pattern is unknown to strings of that length, or its qubits do not exist.
     """
     if not isinstance(entanglement, str):
-        return _checked_groups(entanglement, n_qubits, size)
+        return _checked_groups(entanglement, n_qubits, size, name)
     if size == 1:
         return [(q,) for q in range(n_qubits)]
     if entanglement == "full":
@@ -364,7 +376,7 @@ def entangled_qubits(entanglement, n_qubits, size):
     return linear[::2] + linear[1::2]
 
 
-def _checked_groups(entanglement, n_qubits, size):
+def _checked_groups(entanglement, n_qubits, size, name):
     """Groups of a length that the user gave."""
     groups = []
     for group in entanglement:
@@ -372,7 +384,7 @@ def _checked_groups(entanglement, n_qubits, size):
         valid = all(isinstance(q, Integral) and 0 <= q < n_qubits for q in qubits)
         if not qubits or not valid or len(set(qubits)) < len(qubits):
             raise ValueError(
-                f"entanglement has the group {group!r}: each must be a tuple of different qubits"
+                f"{name} has the group {group!r}: each must be a tuple of different qubits"
                 f" from 0 to n_qubits - 1 = {n_qubits - 1}."
             )
         groups.append(tuple(int(q) for q in qubits))
@@ -381,7 +393,7 @@ def _checked_groups(entanglement, n_qubits, size):
     chosen = [group for group in groups if len(group) == size]
     if not chosen:
         raise ValueError(
-            f"entanglement must have a group of {size} qubits, for the string of {size} letters."
+            f"{name} must have a group of {size} qubits, to act on so many at once."
             f" Got {entanglement!r}."
         )
     return chosen

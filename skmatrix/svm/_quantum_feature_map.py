@@ -165,6 +165,8 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         """Choose the bandwidth.
 
+        There is no fit on a dask array: fit on a sample, then transform the array.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)

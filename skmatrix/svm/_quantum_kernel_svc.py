@@ -295,6 +295,11 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     def fit(self, X, y, sample_weight=None):
         """Choose the bandwidth and train on the kernel.
 
+        There is no fit on a dask array, as the solver needs the whole kernel: fit on a sample, from
+        which the other methods take dask arrays; or train
+        :class:`~sklearn.linear_model.SGDClassifier` by `partial_fit` on blocks of features of
+        :class:`QuantumFeatureMap`.
+
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)

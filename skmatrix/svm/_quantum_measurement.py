@@ -37,7 +37,7 @@ def depolarise(K, noise, n_qubits, *, symmetric):
     if noise == 0:
         return K
     kept = (1 - noise) ** 2
-    return kept * K + (1 - kept) / 2**n_qubits
+    return kept * K + (1 - kept) * 2.0**-n_qubits
 
 
 def sample_shots(K, shots, rng, *, symmetric, exact_diagonal=False):
@@ -175,8 +175,9 @@ def repair(K, how, *, measured):
         if not n_negative:
             return Repair(K)
     if how == "nearest":
-        matrix = _nearest_correlation(K) if n_negative else K
-        return Repair(_lifted(matrix), n_negative)
+        if n_negative or np.any(np.diag(K) != 1):
+            K = _nearest_correlation(K)
+        return Repair(_unit_diagonal(_lifted(K)), n_negative)
     if not n_negative and how != "shift":
         return Repair(_lifted(K), 0)
     if how == "shift":
@@ -213,11 +214,15 @@ def _nearest_correlation(K):
         np.fill_diagonal(matrix, 1.0)
         if np.linalg.norm(matrix - before) <= _TOLERANCE * np.linalg.norm(matrix):
             break
-    matrix = _positive_part(matrix)
-    scale = np.sqrt(np.diag(matrix))
-    matrix = matrix / scale[:, None] / scale
-    np.fill_diagonal(matrix, 1.0)
-    return matrix
+    return _unit_diagonal(_positive_part(matrix))
+
+
+def _unit_diagonal(K):
+    """The matrix with rows and columns scaled to a diagonal of 1."""
+    scale = np.sqrt(np.diag(K))
+    scaled = K / np.multiply.outer(scale, scale)
+    np.fill_diagonal(scaled, 1.0)
+    return scaled
 
 
 def _positive_part(K):
