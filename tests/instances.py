@@ -18,13 +18,14 @@ INSTANCES: dict[str, list[dict]] = {
     "KDEOutlierDetector": [{}],
     "MatrixCompletion": [{"n_components": 2, "max_iter": 8}],
     "MatrixCompletionRegressor": [{"n_components": 2, "max_iter": 8}],
-    "QuantumFeatureMap": [{}, {"output": "pauli", "max_qubits": 2}],
+    "QuantumFeatureMap": [{}, {"output": "pauli", "max_qubits": 4}],
     "QuantumKernelSVC": [{"max_qubits": 4}, {"kernel": "projected", "max_qubits": 4}],
     "SketchProjection": [
         {"n_components": 3, "sketch": sketch}
         for sketch in ("srht", "gaussian", "sparse_sign", "uniform")
     ],
     "SketchedRegression": [{}, {"solver": "lapack", "alpha": 1e-3}],
+    "VariationalQuantumClassifier": [{"max_qubits": 4, "n_restarts": 2}],
 }
 
 # Class name -> checks of scikit-learn that must fail, and why they do.

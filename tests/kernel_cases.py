@@ -23,6 +23,7 @@ def all_cases():
         **_embedding_cases(),
         **_augmented_covariance_cases(),
         **_quantum_cases(),
+        **_circuit_cases(),
     }
 
 
@@ -298,3 +299,20 @@ def _quantum_cases():
         f"{home}:bloch_vectors_of_qubits": [KernelCase((qubits[0],))],
         f"{home}:pauli_expectations": [KernelCase((amplitudes[0],), {"n_qubits": 3})],
     }
+
+
+def _circuit_cases():
+    """Cases of trained circuits: one qubit and several, with and without an entangler."""
+    rng = np.random.default_rng(0)
+    home = "skmatrix.svm._variational_kernels"
+    forwards, backwards = [], []
+    for n_qubits, n_layers, n_samples, n_classes in ((1, 1, 3, 2), (3, 3, 21, 3), (4, 2, 9, 2)):
+        amplitudes = rng.standard_normal((2, 2**n_qubits, n_samples))
+        amplitudes /= np.sqrt(np.sum(amplitudes**2, axis=(0, 1)))
+        theta = rng.uniform(-3, 3, (n_layers, n_qubits, 2))
+        signs = rng.choice([-1.0, 1.0], 2**n_qubits)
+        readout = np.eye(n_classes)[np.arange(2**n_qubits) % n_classes]
+        cotangent = rng.standard_normal((n_samples, n_classes))
+        forwards.append(KernelCase((amplitudes, theta, signs)))
+        backwards.append(KernelCase((amplitudes, theta, signs, readout, cotangent)))
+    return {f"{home}:evolve": forwards, f"{home}:gradient": backwards}

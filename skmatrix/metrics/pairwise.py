@@ -46,10 +46,26 @@ def quantum_kernel(
         Samples.
     Y : array-like of shape (n_samples_Y, n_features), default=None
         Samples; None takes X.
-    feature_map, paulis, reps, entanglement, data_map, n_qubits, max_qubits, dtype, max_memory
-        As for :class:`~skmatrix.svm.QuantumKernelSVC`.
+    feature_map : {"zz", "z", "pauli"}, default="zz"
+        The circuit; this and what follows is as for :class:`~skmatrix.svm.QuantumKernelSVC`.
+    paulis : sequence of str, default=("Z", "ZZ")
+        Strings whose rotations ``feature_map="pauli"`` makes in turn.
+    reps : int, default=2
+        Repetitions of the circuit.
+    entanglement : {"full", "linear", "circular", "pairwise"} or list of tuple, default="full"
+        Groups of qubits that are rotated together.
+    data_map : {"havlicek", "product"} or callable, default="havlicek"
+        Angle of several features.
     bandwidth : float, default=1.0
         Factor of the data. For standardised data, much smaller ones are better.
+    n_qubits : int, default=None
+        Number of qubits; None takes one per feature up to `max_qubits`.
+    max_qubits : int, default=10
+        Limit for ``n_qubits=None``.
+    dtype : {"complex128", "complex64"}, default="complex128"
+        Precision of the amplitudes.
+    max_memory : float, default=1024
+        Memory of states in MB.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where states and their products are computed.
 

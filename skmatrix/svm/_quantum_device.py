@@ -1,5 +1,7 @@
 """What a device would give in the place of exact kernels: noise, shots, mitigation and repair."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ._quantum_measurement import Repair, depolarise, mitigate, repair, sample_shots
@@ -56,8 +58,10 @@ class Fidelities:
         K : float64 ndarray of shape (n, n)
             The matrix.
         """
-        self.repair = repair(self.measure(K, rng), self.psd, measured=not self.is_exact)
-        return self.repair.matrix
+        repaired = repair(self.measure(K, rng), self.psd, measured=not self.is_exact)
+        # The matrix is as large as all else together, and nothing needs it again.
+        self.repair = replace(repaired, matrix=np.empty((0, 0)))
+        return repaired.matrix
 
     def measure(self, K, rng):
         """The kernel of the training samples before the repair; arguments as for `train`."""
@@ -91,7 +95,7 @@ class Fidelities:
         """
         own = np.ones(K.shape[0])
         if self.noise:
-            own[:] = (1 - self.noise) ** 2 + (1 - (1 - self.noise) ** 2) / 2**self.n_qubits
+            own[:] = (1 - self.noise) ** 2 + (1 - (1 - self.noise) ** 2) * 2.0**-self.n_qubits
         K = depolarise(K, self.noise, self.n_qubits, symmetric=False)
         if self.shots is not None:
             K = sample_shots(K, self.shots, rng, symmetric=False)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .._iterate import warn_caller
+
 # Smallest eigenvalue that "auto" takes for a measured one, and not for rounding.
 _NEGATIVE = -1e-10
 
@@ -81,14 +83,14 @@ def mitigate(K, how, n_qubits, left_diagonal, right_diagonal, train_diagonal=Non
     K : float64 ndarray of shape (n, m)
         Measured fidelities.
     how : {"average", "split"}
-        Whether all samples have one survival probability, or each its own.
+        Whether all samples have one survival probability, or each its own. A sample of which
+        nothing seems to be left then has that of all.
     n_qubits : int
         Number of qubits.
     left_diagonal, right_diagonal : float64 ndarray of shape (n,) and (m,)
         Measured fidelities of each sample with itself.
     train_diagonal : float64 ndarray, default=None
-        Those of the training samples, of which "average" takes the mean; None takes those of the
-        left.
+        Those of the training samples, whose mean is that of all; None takes those of the left.
 
     Returns
     -------
@@ -98,22 +100,36 @@ def mitigate(K, how, n_qubits, left_diagonal, right_diagonal, train_diagonal=Non
     Raises
     ------
     ValueError
-        If a diagonal is so small that nothing of the state seems to be left.
+        If nothing seems to be left of the training samples as a whole.
+
+    Warns
+    -----
+    UserWarning
+        If that holds for some samples of the left.
     """
     floor = 2.0**-n_qubits
-    if how == "average":
-        known = left_diagonal if train_diagonal is None else train_diagonal
-        kept = np.atleast_2d((np.mean(known) - floor) / (1 - floor))
-    else:
-        # The diagonals of samples are products of two equal factors.
-        left, right = ((d - floor) / (1 - floor) for d in (left_diagonal, right_diagonal))
-        kept = np.sqrt(np.maximum(left, 0))[:, None] * np.sqrt(np.maximum(right, 0))
-    if kept.size and kept.min() <= 0:
+    known = left_diagonal if train_diagonal is None else train_diagonal
+    mean = (np.mean(known) - floor) / (1 - floor)
+    if mean <= 0:
         raise ValueError(
-            f"mitigate={how!r} finds a sample whose fidelity with itself is not above 1 /"
-            f" 2**n_qubits = {floor:.3g}: lower noise, raise shots, or take mitigate='average' or"
-            " None."
+            f"mitigate={how!r} finds nothing left of the states: their fidelities with themselves"
+            f" are {np.mean(known):.3g} on average, not above 1 / 2**n_qubits = {floor:.3g}. Lower"
+            " noise, raise shots, or take mitigate=None."
         )
+    kept = mean
+    if how == "split":
+        left, right = ((d - floor) / (1 - floor) for d in (left_diagonal, right_diagonal))
+        n_lost = np.count_nonzero(left <= 0)
+        if n_lost:
+            warn_caller(
+                f"mitigate='split' finds nothing left of the states of {n_lost} of {left.size}"
+                " samples, and takes the mean of the training samples for them. Lower noise, raise"
+                " shots, or take mitigate='average'.",
+                UserWarning,
+            )
+        # The diagonals of samples are products of two equal factors.
+        left, right = (np.sqrt(np.where(d > 0, d, mean)) for d in (left, right))
+        kept = np.multiply.outer(left, right)
     return (K - floor * (1 - kept)) / kept
 
 

@@ -223,7 +223,7 @@ register(
         title="Accuracy of variational circuits against their depth",
         make_data=_ad_hoc_sets,
         contenders=[
-            Contender(f"{label}, {n_layers} layers", partial(_depth, n_layers, optimizer))
+            Contender(f"{label}, depth {n_layers}", partial(_depth, n_layers, optimizer))
             for label, optimizer in (("L-BFGS", "lbfgs"), ("SPSA, 2000 shots", "spsa"))
             for n_layers in range(5)
         ],

@@ -190,11 +190,14 @@ class TestMitigation:
         with pytest.raises(ValueError, match=rf"mitigate='{how}'.*0\.25.*noise.*shots"):
             mitigate(np.full((3, 3), 0.25), how, 2, diagonal, diagonal)
 
-    def test_one_lost_sample_is_refused_by_split_alone(self):
+    def test_a_lost_sample_takes_the_mean_of_the_training_samples(self):
         diagonal = np.array([0.9, 0.9, 0.2])
         K = np.full((3, 3), 0.3)
-        with pytest.raises(ValueError, match=r"mitigate='split'.*mitigate='average'"):
-            mitigate(K, "split", 2, diagonal, diagonal)
+        with pytest.warns(UserWarning, match=r"states of 1 of 3 samples.*mitigate='average'"):
+            found = mitigate(K, "split", 2, diagonal, diagonal)
+        mean = (diagonal.mean() - 0.25) / 0.75
+        kept = np.sqrt(mean * (0.9 - 0.25) / 0.75)
+        assert found[0, 2] == found[2, 0] == pytest.approx((0.3 - 0.25 * (1 - kept)) / kept)
         assert np.all(np.isfinite(mitigate(K, "average", 2, diagonal, diagonal)))
 
 
