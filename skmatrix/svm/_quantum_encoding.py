@@ -128,32 +128,45 @@ class Encoding:
         Raises
         ------
         ValueError
-            If a callable `data_map` does not return one finite number for each sample.
+            If a callable `data_map` does not return one number for each sample, or angles are not
+            finite.
         """
-        columns = [self._angle(X, features) for features in self._columns]
-        if not columns:
-            return np.empty((X.shape[0], 0))
-        return self.sign * np.stack(columns, axis=1)
-
-    def _angle(self, X, features):
-        """Angle of one subset of features."""
-        chosen = X[:, list(features)]
+        angles = np.empty((X.shape[0], len(self._columns)))
         if callable(self.data_map):
-            angle = np.asarray(self.data_map(X, features), dtype=np.float64)
-            if angle.shape != X.shape[:1]:
-                raise ValueError(
-                    f"data_map must return an array of shape {X.shape[:1]}, an angle for each"
-                    f" sample. Got the shape {angle.shape} for the features {features}."
-                )
-        elif len(features) == 1:
-            angle = chosen[:, 0]
+            for features, column in self._columns.items():
+                angles[:, column] = self._mapped(X, features)
         else:
+            factors = X if self.data_map == "product" else np.pi - X
             with np.errstate(over="ignore"):  # refused below
-                angle = np.prod(chosen if self.data_map == "product" else np.pi - chosen, axis=1)
-        if not np.isfinite(angle).all():
+                for size, (subsets, columns) in self._columns_by_size.items():
+                    chosen = X[:, subsets] if size == 1 else factors[:, subsets]
+                    angles[:, columns] = np.prod(chosen, axis=2)
+        finite = np.isfinite(angles).all(axis=0)
+        if not finite.all():
+            features = list(self._columns)[int(np.argmin(finite))]
             raise ValueError(
                 f"data_map gave angles that are not finite for the features {features}: scale X to"
                 " smaller values, or lower bandwidth."
+            )
+        return self.sign * angles
+
+    @cached_property
+    def _columns_by_size(self):
+        """Number of features -> subsets of so many, and their columns."""
+        sizes: dict = {}
+        for features, column in self._columns.items():
+            subsets, columns = sizes.setdefault(len(features), ([], []))
+            subsets.append(features)
+            columns.append(column)
+        return sizes
+
+    def _mapped(self, X, features):
+        """Angle of a subset of features by the user's function."""
+        angle = np.asarray(self.data_map(X, features), dtype=np.float64)
+        if angle.shape != X.shape[:1]:
+            raise ValueError(
+                f"data_map must return an array of shape {X.shape[:1]}, an angle for each sample."
+                f" Got the shape {angle.shape} for the features {features}."
             )
         return angle
 

@@ -9,12 +9,13 @@ from .._backend import to_numpy
 from ._quantum_encoding import Encoding, check_memory
 from ._quantum_kernels import bloch_vectors, bloch_vectors_of_qubits, fidelities, qubit_fidelities
 
-# Rows of a block of a symmetric matrix, of which only those on and above the diagonal are made.
-_BLOCK = 256
+# Rows of a block of a symmetric matrix, of which only those on and above the diagonal are made: an
+# eighth of the rows, within these limits.
+_BLOCK = (64, 256)
 
-# Arrays of the size of a tile of states that are held at once: left, right, right turned by i, and
-# what makes them.
-_COPIES = 4
+# Arrays of the size of a tile of states that are held at once: left, right, and half of each again
+# for their products.
+_COPIES = 3
 
 
 def fidelity_matrix(left, right=None):
@@ -42,8 +43,9 @@ def _overlaps(overlap, left, right=None):
         return overlap.reference(xp, left, right)
     n, device = left.shape[0], array_api_compat.device(left)
     K = xp.empty((n, n), dtype=left.dtype, device=device)
-    for begin in range(0, n, _BLOCK):
-        end = min(begin + _BLOCK, n)
+    block = min(max(n // 8, _BLOCK[0]), _BLOCK[1])
+    for begin in range(0, n, block):
+        end = min(begin + block, n)
         rows = overlap.reference(xp, left[begin:end, ...], left[begin:, ...])
         own = xp.tril(rows[:, : end - begin], k=-1)
         one = xp.eye(end - begin, dtype=left.dtype, device=device)
@@ -95,7 +97,7 @@ class QuantumKernel:
         if not self.encoding.separable:
             numbers = 2 * 2**self.encoding.n_qubits
         size = numbers * np.dtype(self.dtype).itemsize // 2
-        return max(1, int(self.max_memory * 1e6 // (_COPIES * size)))
+        return max(1, round(self.max_memory * 1e6) // (_COPIES * size))
 
     def states(self, be, X):
         """States of a few samples: of all qubits, or where they are separable of each."""

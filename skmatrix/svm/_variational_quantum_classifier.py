@@ -60,9 +60,9 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     gradient : {"adjoint", "parameter_shift"}, default="adjoint"
         Derivatives for "lbfgs" and "adam": exact ones in the time of three losses, or from
         probabilities at shifted angles, two for each angle, as a device would have them.
-    max_iter : int, default=200
-        Iterations, or epochs of "adam", of each start at most.
-    tol : float, default=1e-6
+    max_iter : int, default=500
+        Iterations, or epochs of "adam", of each start at most; the source paper made 250 of "spsa".
+    tol : float, default=1e-5
         Relative decrease of the loss that ends "lbfgs"; relative change of its mean over ten epochs
         that ends "adam". "spsa" makes `max_iter` steps.
     learning_rate : float, default=0.05
@@ -217,8 +217,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         fit_bias=True,
         optimizer="lbfgs",
         gradient="adjoint",
-        max_iter=200,
-        tol=1e-6,
+        max_iter=500,
+        tol=1e-5,
         learning_rate=0.05,
         batch_size=None,
         n_restarts=4,

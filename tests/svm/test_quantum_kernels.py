@@ -115,14 +115,14 @@ def test_tiles_give_the_same_kernel(feature_map, tile):
     X, Z = data(4, 600), data(4, 310, seed=1)
     encoding = make_encoding(4, feature_map=feature_map)
     whole = QuantumKernel(encoding, 0.5, "complex128", 1024)
-    bytes_of_a_sample = 4 * 8 * (16 if feature_map == "z" else 32)
+    bytes_of_a_sample = 3 * 8 * (16 if feature_map == "z" else 32)
     tiled = QuantumKernel(encoding, 0.5, "complex128", tile * bytes_of_a_sample / 1e6)
     assert tiled.tile == tile
     if tile == 1:
         X, Z = X[:30], Z[:7]
-    assert_allclose(tiled.fidelity(HOST, X), whole.fidelity(HOST, X), rtol=0, atol=1e-15)
-    assert_allclose(tiled.fidelity(HOST, X, Z), whole.fidelity(HOST, X, Z), rtol=0, atol=1e-15)
-    assert_allclose(tiled.bloch(HOST, X), whole.bloch(HOST, X), rtol=0, atol=1e-15)
+    assert_allclose(tiled.fidelity(HOST, X), whole.fidelity(HOST, X), rtol=0, atol=4e-15)
+    assert_allclose(tiled.fidelity(HOST, X, Z), whole.fidelity(HOST, X, Z), rtol=0, atol=4e-15)
+    assert_allclose(tiled.bloch(HOST, X), whole.bloch(HOST, X), rtol=0, atol=4e-15)
 
 
 def test_single_precision_is_near():
