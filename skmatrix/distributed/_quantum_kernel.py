@@ -62,7 +62,8 @@ def ask_row_blocks(estimator, X, method):
             " memory (compute()), or fit with shots=None."
         )
     X = _as_table(estimator, X, method)
-    trailing, dtype = (), estimator.classes_.dtype
+    trailing: tuple = ()
+    dtype = estimator.classes_.dtype
     if method == "decision_function":
         dtype = _float_dtype(X)
         n_classes = estimator.classes_.size

@@ -5,11 +5,11 @@ times over each block of features: a Hadamard gate on every qubit, then ``exp(si
 for each of its terms. Nothing here computes amplitudes: that is what the kernels do.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +74,7 @@ class Encoding:
     n_qubits: int
     reps: int
     blocks: tuple
-    data_map: str | Callable
+    data_map: Any
     sign: int
     separable: bool
 
@@ -394,7 +394,7 @@ def _checked_groups(entanglement, n_qubits, size, name):
     groups = []
     for group in entanglement:
         qubits = tuple(group) if isinstance(group, (list, tuple, np.ndarray)) else (group,)
-        valid = all(isinstance(q, Integral) and 0 <= q < n_qubits for q in qubits)
+        valid = all(isinstance(q, (int, np.integer)) and 0 <= q < n_qubits for q in qubits)
         if not qubits or not valid or len(set(qubits)) < len(qubits):
             raise ValueError(
                 f"{name} has the group {group!r}: each must be a tuple of different qubits"

@@ -40,7 +40,8 @@ def _tables(program, n_qubits):
     masks, columns : int64 ndarray of shape (n_diagonals, n_terms)
         Terms of diagonals that read more than two qubits at once; padded by columns of -1.
     """
-    steps, diagonals = [], []
+    steps: list = []
+    diagonals: list = []
     for block in program:
         steps.append((_HADAMARD, 0, 0, 0, 0))
         for step in block:

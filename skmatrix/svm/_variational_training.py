@@ -1,11 +1,13 @@
 """Training of circuits: the objective, and its optimisers from several starts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._backend import to_numpy
+from .._backend import Backend, to_numpy
 from ._variational_kernels import evolve, gradient
 from ._variational_loss import (
     binary_cross_entropy,
@@ -35,7 +37,7 @@ class Circuit:
         Measurements of a state.
     """
 
-    be: object
+    be: Backend
     signs: np.ndarray
     readout: np.ndarray
     noise: float
@@ -107,11 +109,11 @@ class Objective:
     """
 
     circuit: Circuit
-    amplitudes: object
+    amplitudes: Any
     codes: np.ndarray
     share: np.ndarray
     shape: tuple
-    loss: object
+    loss: Callable
     loss_shots: int
     fit_bias: bool
     by_shifts: bool
