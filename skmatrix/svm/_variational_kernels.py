@@ -70,7 +70,7 @@ def gradient(xp, amplitudes, theta, signs, readout, cotangent):
         Summed over the samples.
     """
     adjoint = amplitudes * (readout @ cotangent.T)[None, :, :]
-    bits = _bit_signs(xp, theta)
+    bits = _bit_signs(xp, theta[0, :, 0])
     rows = []
     for layer in range(theta.shape[0] - 1, -1, -1):
         # Rotations about Z are diagonals, and all that they need is a sum over the samples.
@@ -113,19 +113,13 @@ def _rotate(xp, amplitudes, angle, q, direction):
 
 def _turn(xp, amplitudes, angles, direction):
     """``exp(i angle_q Z_q / 2)`` on all qubits q, a diagonal, or its inverse."""
-    phase = 0.5 * direction * xp.sum(_bit_signs(xp, angles[:, None]) * angles[None, :], axis=1)
+    phase = 0.5 * direction * (_bit_signs(xp, angles) @ angles)
     c, s = xp.cos(phase)[:, None], xp.sin(phase)[:, None]
     re, im = amplitudes[0, :, :], amplitudes[1, :, :]
     return xp.stack([c * re - s * im, s * re + c * im])
 
 
 def _bit_signs(xp, angles):
-    """``s_q(b)`` for all b and q, on the device of an array of n_qubits angles in some axis."""
-    n_qubits = angles.shape[1] if angles.ndim == 3 else angles.shape[0]
-    signs = bit_signs(n_qubits)
-    return xp.asarray(signs, dtype=angles.dtype, device=array_api_compat.device(angles))
-
-
-def bit_signs(n_qubits):
-    """1 where bit q of b is 0, else -1: int64 ndarray of shape (2**n_qubits, n_qubits)."""
-    return 1 - 2 * (np.arange(2**n_qubits)[:, None] >> np.arange(n_qubits) & 1)
+    """1 where bit q of b is 0, else -1, for all b, and all qubits q that have an angle."""
+    bits = np.arange(2 ** angles.shape[0])[:, None] >> np.arange(angles.shape[0]) & 1
+    return xp.asarray(1 - 2 * bits, dtype=angles.dtype, device=array_api_compat.device(angles))
