@@ -13,10 +13,10 @@ it, and look at what the default of :class:`~skmatrix.svm.QuantumKernelSVC` make
 # Accuracy against the bandwidth
 # ------------------------------
 #
-# Standardised features, of which we take six principal components if there are more: one qubit for
-# each. Every kernel gets the best `C` of 1, 10 and 100, and the RBF kernel the best `gamma` too.
-# The score is the mean accuracy over five folds. The best of several settings is a little too good;
-# all kernels have that in common.
+# Standardised features, of which we take up to six principal components: one qubit for each. Every
+# kernel gets the best `C` of 1, 10 and 100, and the RBF kernel the best `gamma` too. The score is
+# the mean accuracy over five folds. The best of several settings is a little too good; all kernels
+# have that in common.
 
 import warnings
 
@@ -31,7 +31,7 @@ from sklearn.svm import SVC
 
 from skmatrix.svm import QuantumKernelSVC
 
-# Fits with a bandwidth that is far too large say so. Here this is what we are after.
+# Fits with a bandwidth that is far too small say so. Here we want to see them too.
 warnings.filterwarnings("ignore", message="The kernel is concentrated")
 
 folds = StratifiedKFold(5, shuffle=True, random_state=0)
@@ -133,8 +133,9 @@ for c in 2.0 ** np.arange(0, -11, -2):
 # ------------------------
 #
 # No classifier is fitted for it. The centred alignment of the kernel with the classes is computed
-# at eight bandwidths, and the largest wins. It is a cheap guess, and near the best accuracy above
-# rather than exactly at it: if the last percent counts, search over the bandwidth too.
+# at eight bandwidths, and the bandwidth where it is largest is taken. It is a cheap guess, and near
+# the best accuracy above rather than exactly at it: if the last percent counts, search over the
+# bandwidth too.
 
 _ = BandwidthDisplay.from_estimator(model, X, y)
 

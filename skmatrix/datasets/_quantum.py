@@ -50,7 +50,8 @@ def make_ad_hoc(
     Parameters
     ----------
     n_train, n_test : int, default=20
-        Number of samples of *each class* in the training and in the test data.
+        Number of samples of *each class* in the training and in the test data. From 4 qubits on
+        it takes hundreds to learn from.
     n_qubits : int, default=2
         Number of qubits, and of features; from 1 to 12.
     gap : float, default=0.3

@@ -28,7 +28,7 @@ def transform_row_blocks(estimator, X):
     features : dask array of shape (n_samples, n_features_out)
         The features.
     """
-    X = _as_table(estimator, X)
+    X = _as_table(estimator, X, "transform")
     trailing, dtype = (estimator._n_features_out,), _float_dtype(X)
     return map_rows(X, _answer, trailing, dtype, (_light(estimator), "transform", trailing, dtype))
 
@@ -165,7 +165,8 @@ def _as_table(estimator, X, method=None):
     """
     if method is not None:
         host = get_backend("auto", np.empty(0))
-        host.check_home(estimator, "support_vectors_", method)
+        attribute = "_place" if method == "transform" else "support_vectors_"
+        host.check_home(estimator, attribute, method)
     array = _as_array(X, counted=False)
     frame = X._meta if hasattr(X, "to_dask_array") else np.empty((0, array.shape[1]))
     validate_data(estimator, frame, reset=False, skip_check_array=True)

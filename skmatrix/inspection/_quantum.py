@@ -394,13 +394,13 @@ def _kernels_of_fit(estimator, X):
     X = validate_data(estimator, X, reset=False, dtype=be.float_dtypes, order="C")
     data = to_numpy(X)
     support, known = to_numpy(estimator.support_), to_numpy(estimator.support_vectors_)
-    n_known = estimator._machine.solver.shape_fit_[0]
-    if data.shape[0] != n_known or not np.array_equal(data[support], known):
+    used = estimator._machine.used
+    if data.shape[0] != used.size or not np.array_equal(data[support], known):
         raise ValueError(
             "kind='spectrum' needs the X that the estimator was fitted on: its shots are drawn"
             " again. For other samples, pass a kernel to from_kernel."
         )
-    data = data.astype(np.float64, copy=False)
+    data = data[used].astype(np.float64, copy=False)
     rng = np.random.RandomState(estimator._seeds["train"])
     kernel = QuantumKernel.of(estimator, estimator._encoding, estimator.bandwidth_)
     if estimator._measurement is None:

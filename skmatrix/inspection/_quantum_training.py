@@ -1,12 +1,11 @@
 """Plots of how quantum models were trained: the bandwidth, and the losses of circuits."""
 
 import numpy as np
-from sklearn.utils import resample
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import _check_sample_weight
-from ..svm._quantum_bandwidth import MAX_SAMPLES, _stratifiable, alignment_path, bandwidth_grid
+from ..svm._quantum_bandwidth import alignment_path, bandwidth_grid, chosen_samples
 from ..svm._quantum_encoding import Encoding
 from ._panels import load_pyplot
 from ._quantum import class_codes
@@ -134,7 +133,7 @@ class BandwidthDisplay:
         weight = to_numpy(_check_sample_weight(sample_weight, X, ensure_non_negative=True))
         X = to_numpy(X).astype(np.float64, copy=False)
         codes = _codes(X, y)
-        used = _sample(codes, weight, random_state)
+        used = chosen_samples(codes, weight, random_state)
         X, weight, codes = X[used], weight[used], None if codes is None else codes[used]
         grid = _checked_bandwidths(bandwidths, X, weight)
         grid = np.union1d(grid, estimator.bandwidth_)
@@ -406,16 +405,6 @@ def _codes(X, y):
             " spread of the kernel is shown."
         )
     return codes
-
-
-def _sample(codes, weight, random_state):
-    """Positions of at most as many samples as the choice of the bandwidth looks at."""
-    used = np.flatnonzero(weight > 0)
-    if used.size <= MAX_SAMPLES:
-        return used
-    stratify = None if codes is None else _stratifiable(codes[used])
-    options = {"n_samples": MAX_SAMPLES, "stratify": stratify, "random_state": random_state}
-    return resample(used, replace=False, **options)
 
 
 def _checked_bandwidths(bandwidths, X, weight):

@@ -38,7 +38,8 @@ def quantum_kernel(
 ):
     r"""Fidelities of the states of a quantum feature map.
 
-    Use it for kernel methods that take a precomputed kernel; nothing chooses the bandwidth here.
+    Use it for kernel methods that take a precomputed kernel, or as the `kernel` of
+    :class:`~sklearn.svm.SVC`; nothing chooses the bandwidth here.
 
     Parameters
     ----------

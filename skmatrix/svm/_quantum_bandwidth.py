@@ -12,6 +12,9 @@ from ._quantum_kernel_matrix import QuantumKernel
 CANDIDATES = 2.0 ** np.arange(-7, 1)
 _STANDARD_DEVIATION = 2 * np.pi / 12**0.5
 
+# Octaves that bandwidths are moved by at most, so that they stay finite.
+_MAX_OCTAVES = 1000
+
 # Samples that the choice looks at.
 MAX_SAMPLES = 1000
 
@@ -44,17 +47,7 @@ def resolve_bandwidth(estimator, encoding, be, X, codes, weight, random_state):
     """
     if estimator.bandwidth != "auto":
         return float(estimator.bandwidth)
-    # Samples without weight count for nothing, here as in repetitions.
-    used = np.flatnonzero(weight > 0)
-    if used.size > MAX_SAMPLES:
-        stratify = None if codes is None else codes[used]
-        used = resample(
-            used,
-            replace=False,
-            n_samples=MAX_SAMPLES,
-            stratify=_stratifiable(stratify),
-            random_state=random_state,
-        )
+    used = chosen_samples(codes, weight, random_state)
     labels = None if codes is None else codes[used]
     grid = bandwidth_grid(X, weight)
     scores = alignment_path(estimator, encoding, be, X[used], labels, weight[used], grid)
@@ -62,11 +55,18 @@ def resolve_bandwidth(estimator, encoding, be, X, codes, weight, random_state):
     return float(grid[::-1][np.argmax(scores[::-1])])
 
 
-def _stratifiable(labels):
-    """Labels to draw by, or None if a class has but one sample."""
-    if labels is None or np.unique(labels, return_counts=True)[1].min() < 2:
-        return None
-    return labels
+def chosen_samples(codes, weight, random_state):
+    """Positions of the samples that the choice looks at; arguments as for `resolve_bandwidth`."""
+    # Samples without weight count for nothing, here as in repetitions.
+    used = np.flatnonzero(weight > 0)
+    if used.size <= MAX_SAMPLES:
+        return used
+    stratify = None if codes is None else codes[used]
+    # A class of one sample cannot be drawn by its share.
+    if stratify is not None and np.unique(stratify, return_counts=True)[1].min() < 2:
+        stratify = None
+    options = {"n_samples": MAX_SAMPLES, "stratify": stratify, "random_state": random_state}
+    return resample(used, replace=False, **options)
 
 
 def bandwidth_grid(X, weight):
@@ -85,7 +85,8 @@ def bandwidth_grid(X, weight):
         return CANDIDATES
     variance = np.mean(share @ (deviations / largest) ** 2)
     octaves = np.log2(_STANDARD_DEVIATION) - np.log2(largest) - 0.5 * np.log2(variance)
-    shift = int(np.round(octaves))
+    # Of data near the smallest numbers no power of two is large enough.
+    shift = min(int(np.round(octaves)), _MAX_OCTAVES)
     return CANDIDATES * 2.0**shift if abs(shift) > 1 else CANDIDATES
 
 

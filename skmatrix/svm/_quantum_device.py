@@ -65,7 +65,7 @@ class Fidelities:
 
     def measure(self, K, rng):
         """The kernel of the training samples before the repair; arguments as for `train`."""
-        K = depolarise(K, self.noise, self.n_qubits, symmetric=True)
+        K = depolarise(K, self.noise, self.n_qubits)
         if self.shots is not None:
             exact_diagonal = self.noise == 0
             K = sample_shots(K, self.shots, rng, symmetric=True, exact_diagonal=exact_diagonal)
@@ -93,10 +93,8 @@ class Fidelities:
         K : float64 ndarray of shape (n_queries, n)
             The matrix.
         """
-        own = np.ones(K.shape[0])
-        if self.noise:
-            own[:] = (1 - self.noise) ** 2 + (1 - (1 - self.noise) ** 2) * 2.0**-self.n_qubits
-        K = depolarise(K, self.noise, self.n_qubits, symmetric=False)
+        own = depolarise(np.ones(K.shape[0]), self.noise, self.n_qubits)
+        K = depolarise(K, self.noise, self.n_qubits)
         if self.shots is not None:
             K = sample_shots(K, self.shots, rng, symmetric=False)
             if self.mitigation == "split" and self.noise:

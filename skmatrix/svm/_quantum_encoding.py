@@ -89,6 +89,11 @@ class Encoding:
         subsets = {term.features: None for block in self.blocks for term in block}
         return {features: column for column, features in enumerate(subsets)}
 
+    @property
+    def angle_features(self):
+        """Subsets of features that have an angle, by its column."""
+        return tuple(self._columns)
+
     @cached_property
     def program(self):
         """What to do in each repetition: a tuple per block of its steps after the Hadamard gates.
@@ -143,7 +148,7 @@ class Encoding:
                     angles[:, columns] = np.prod(chosen, axis=2)
         finite = np.isfinite(angles).all(axis=0)
         if not finite.all():
-            features = list(self._columns)[int(np.argmin(finite))]
+            features = self.angle_features[int(np.argmin(finite))]
             raise ValueError(
                 f"data_map gave angles that are not finite for the features {features}: scale X to"
                 " smaller values, or lower bandwidth."
@@ -252,7 +257,8 @@ def make_encoding(
     Raises
     ------
     ValueError
-        If there are too many qubits, or `paulis` or `entanglement` do not fit them.
+        If there are too many qubits, `paulis` or `entanglement` do not fit them, or no rotation
+        is left.
     """
     n_qubits = min(n_features, max_qubits) if n_qubits is None else n_qubits
     if feature_map != "z":
@@ -276,6 +282,12 @@ def make_encoding(
                 for letters, qubits in actions
                 if max(qubits) < width
             )
+        )
+    if not any(blocks):
+        raise ValueError(
+            f"No string of paulis={paulis!r} has a group of qubits that all have one of the"
+            f" {n_features} features: lower n_qubits={n_qubits}, shorten the strings, or change"
+            " entanglement."
         )
     sign = -1 if feature_map == "pauli" else 1
     separable = feature_map == "z"
@@ -310,7 +322,7 @@ def encoding_of(estimator, n_qubits=None):
     Warns
     -----
     UserWarning
-        If there are more features than qubits.
+        If there are more features than qubits, or features that no rotation reads.
     """
     names = ("feature_map", "paulis", "reps", "entanglement", "data_map", "n_qubits", "max_qubits")
     parameters = {name: getattr(estimator, name) for name in names}
@@ -322,6 +334,13 @@ def encoding_of(estimator, n_qubits=None):
             f"{encoding.n_features} features share n_qubits={encoding.n_qubits}, in"
             f" {encoding.n_blocks} blocks that are uploaded one after the other. Reduce the data"
             " with PCA, or raise max_qubits, for one qubit per feature.",
+            UserWarning,
+        )
+    unread = set(range(encoding.n_features)).difference(*encoding.angle_features)
+    if unread:
+        warn_caller(
+            f"No rotation reads the features {sorted(unread)}: they change nothing. Add 'Z' to"
+            " paulis, or change n_qubits or entanglement.",
             UserWarning,
         )
     return encoding

@@ -182,14 +182,14 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If the circuit does not fit the data or the memory.
+            If the circuit does not fit the data or the memory, or y is of another length.
 
         Warns
         -----
         UserWarning
-            If there are more features than qubits.
+            If there are more features than qubits, or features that no rotation reads.
         """
-        with all_or_nothing(self, ("_encoding",)):
+        with all_or_nothing(self, ("_encoding", "_place")):
             be = get_backend(self.backend, X)
             X = validate_data(self, X, dtype=be.float_dtypes, order="C")
             self._encoding = encoding_of(self)
@@ -206,6 +206,8 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
                 self.random_state,
             )
             self._kernel()
+            # Where the data were, which nothing else that is fitted tells.
+            self._place = be.unload(np.zeros(0))
         return self
 
     def _check_output(self):
@@ -247,6 +249,7 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
             return transform_row_blocks(self, X)
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes, order="C")
+        be.check_home(self, "_place", "transform")
         data = to_numpy(X).astype(np.float64, copy=False)
         features = self._features(be, data)
         return be.home.astype(be.unload(features), X.dtype, copy=False)
@@ -262,7 +265,7 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
                 return states
             return pauli_expectations(be, states, n_qubits=self.n_qubits_)
 
-        return kernel.joint().rows(be, data, measure)
+        return kernel.joint().rows(be, data, measure, self._n_features_out)
 
     def draw(self):
         """The circuit in text.
@@ -271,7 +274,8 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
         -------
         text : str
             One line for each qubit: H is a Hadamard gate, and a letter with a number is a Pauli
-            letter of the rotation by the angle of that number in the list below.
+            letter of the rotation by the angle of that number in the list below, where x0 is the
+            first feature times the bandwidth.
         """
         check_is_fitted(self)
         return draw_circuit(self._encoding)
@@ -327,6 +331,8 @@ def _classes_of(y, n_samples):
     if y is None:
         return None
     y = to_numpy(y)
-    if y.shape[:1] != (n_samples,) or type_of_target(y) not in ("binary", "multiclass"):
+    if y.ndim and y.shape[0] != n_samples:
+        raise ValueError(f"y must have a label for each of {n_samples} samples. Got {y.shape[0]}.")
+    if not y.ndim or type_of_target(y) not in ("binary", "multiclass"):
         return None
     return np.unique(np.ravel(y), return_inverse=True)[1]

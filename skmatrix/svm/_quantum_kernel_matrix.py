@@ -13,9 +13,9 @@ from ._quantum_kernels import bloch_vectors, bloch_vectors_of_qubits, fidelities
 # eighth of the rows, within these limits.
 _BLOCK = (64, 256)
 
-# Arrays of the size of a tile of states that are held at once: left, right, and half of each again
-# for their products.
-_COPIES = 3
+# Arrays of the size of a tile of states that are held at once: those of the rows, and while those
+# of the columns are made, their phases and intermediate results.
+_COPIES = 5
 
 
 def fidelity_matrix(left, right=None):
@@ -91,13 +91,19 @@ class QuantumKernel:
         return replace(self, encoding=replace(self.encoding, separable=False))
 
     @property
-    def tile(self):
-        """Samples whose states are held at once."""
+    def bytes_of_a_sample(self):
+        """Memory of a state and of its angles, which are in double precision."""
         numbers = 4 * self.encoding.n_qubits
         if not self.encoding.separable:
             numbers = 2 * 2**self.encoding.n_qubits
-        size = numbers * np.dtype(self.dtype).itemsize // 2
-        return max(1, round(self.max_memory * 1e6) // (_COPIES * size))
+        of_state = numbers * np.dtype(self.dtype).itemsize // 2
+        return of_state + np.dtype(np.float64).itemsize * len(self.encoding.angle_features)
+
+    def tile(self, n_measured=0):
+        """Samples whose states, and so many real numbers of each, are held at once."""
+        of_measured = n_measured * np.dtype(self.dtype).itemsize // 2
+        size = _COPIES * (self.bytes_of_a_sample + of_measured)
+        return max(1, round(self.max_memory * 1e6) // size)
 
     def states(self, be, X):
         """States of a few samples: of all qubits, or where they are separable of each."""
@@ -123,8 +129,10 @@ class QuantumKernel:
         """
         overlap = qubit_fidelities if self.encoding.separable else fidelities
         n, m = X.shape[0], X.shape[0] if Z is None else Z.shape[0]
+        step = self.tile()
+        if Z is None and n <= step:
+            return to_numpy(_overlaps(overlap, self.states(be, X))).astype(np.float64, copy=False)
         K = np.empty((n, m))
-        step = self.tile
         kept = self.states(be, Z) if Z is not None and m <= step else None
         for begin in range(0, n, step):
             rows = slice(begin, begin + step)
@@ -141,7 +149,7 @@ class QuantumKernel:
                     K[columns, rows] = K[rows, columns].T
         return K
 
-    def rows(self, be, X, measure):
+    def rows(self, be, X, measure, n_measured=0):
         """What a function measures on the states of samples, tile by tile.
 
         Parameters
@@ -152,18 +160,23 @@ class QuantumKernel:
             Samples.
         measure : callable
             Maps states on the engine to an array of as many rows.
+        n_measured : int, default=0
+            Numbers of a row, if they may be more than those of a state.
 
         Returns
         -------
         measured : ndarray of shape (n, k)
             The rows, on the host.
         """
-        step = self.tile
-        # An empty X has one empty tile, which knows the width.
-        begins = range(0, max(X.shape[0], 1), step)
-        return np.concatenate(
-            [to_numpy(measure(self.states(be, X[begin : begin + step]))) for begin in begins]
-        )
+        step = self.tile(n_measured)
+        # The first tile, which may be empty, knows the width and the dtype.
+        first = to_numpy(measure(self.states(be, X[:step])))
+        measured = np.empty((X.shape[0], *first.shape[1:]), dtype=first.dtype)
+        measured[:step] = first
+        for begin in range(step, X.shape[0], step):
+            rows = slice(begin, begin + step)
+            measured[rows] = to_numpy(measure(self.states(be, X[rows])))
+        return measured
 
     def bloch(self, be, X):
         """Bloch vectors of the qubits, equation (3), on the host: shape (n, 3 n_qubits)."""

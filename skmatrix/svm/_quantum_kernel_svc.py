@@ -16,6 +16,7 @@ from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from ..metrics._kernels import kernel_alignment
+from ._classes import weighted_classes
 from ._quantum_bandwidth import projected_kernel, resolve_bandwidth, resolve_gamma
 from ._quantum_device import Fidelities, measured_bloch
 from ._quantum_encoding import FEATURE_MAP_CONSTRAINTS, encoding_of
@@ -30,10 +31,21 @@ _PRIVATE = ("_encoding", "_machine", "_measurement", "_seeds")
 
 @dataclass
 class _Machine:
-    """The solver on the host, and the samples, or Bloch vectors, that kernels of queries need."""
+    """The solver on the host, and what kernels of queries need.
+
+    Attributes
+    ----------
+    solver : SVC
+        Fitted to the samples with a weight.
+    known : float64 ndarray
+        Samples, or Bloch vectors, that have a column in the kernel of queries.
+    used : bool ndarray of shape (n_samples,)
+        Which training samples have a weight.
+    """
 
     solver: SVC
     known: np.ndarray
+    used: np.ndarray
 
 
 class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
@@ -117,7 +129,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels.
+        Labels of the samples with a weight.
     bandwidth_ : float
         Factor of the data.
     kernel_alignment_ : float
@@ -145,7 +157,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     psd_shift_ : float
         What ``psd="shift"`` added to the eigenvalues.
     kernel_matrix_ : array of shape (n_samples, n_samples)
-        The kernel that was trained on. Only with ``store_kernel=True``.
+        The kernel that was trained on, of the samples with a weight. Only with
+        ``store_kernel=True``.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -307,7 +320,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,)
             Labels.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the samples: factors of C, and of their part in the alignment.
+            Weights of the samples: factors of C, and of their part in the alignment. Those of
+            weight 0 are as if they were not there.
 
         Returns
         -------
@@ -323,30 +337,24 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If there are more features than qubits, or the kernel is nearly the same for all pairs
-            of samples.
+            If there are more features than qubits or features that no rotation reads, or the
+            kernel is nearly the same for all pairs of samples.
         """
         with all_or_nothing(self, _PRIVATE):
             be = get_backend(self.backend, X)
             y, sample_weight = be.follow(y, sample_weight)
             X, y = validate_data(self, X, y, dtype=be.float_dtypes, order="C")
             check_classification_targets(y)
-            labels = to_numpy(y)
-            self.classes_, codes = np.unique(labels, return_inverse=True)
-            if self.classes_.size < 2:
-                raise ValueError(
-                    "The number of classes has to be greater than one. Got 1 class:"
-                    f" {self.classes_.tolist()[0]!r}."
-                )
+            weight = to_numpy(_check_sample_weight(sample_weight, X, ensure_non_negative=True))
+            self.classes_, codes, used = weighted_classes(to_numpy(y), weight)
             self._check_mitigation()
             self._encoding = encoding_of(self)
             self.n_qubits_, self.n_blocks_ = self._encoding.n_qubits, self._encoding.n_blocks
             QuantumKernel.of(self, self._encoding, 1.0)
-            weight = to_numpy(_check_sample_weight(sample_weight, X, ensure_non_negative=True))
-            weight = weight.astype(np.float64)
+            weight = weight[used].astype(np.float64)
             rng = check_random_state(self.random_state)
             seeds = rng.randint(np.iinfo(np.int32).max, size=3)
-            data = to_numpy(X).astype(np.float64, copy=False)
+            data = to_numpy(X)[used].astype(np.float64, copy=False)
             self.bandwidth_ = resolve_bandwidth(
                 self, self._encoding, be, data, codes, weight, int(seeds[0])
             )
@@ -358,8 +366,11 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
                 warn_caller(message, UserWarning)
             self.kernel_alignment_ = kernel_alignment(K, codes, sample_weight=weight)
             given = sample_weight is not None
-            solver = self._new_svc().fit(K, labels, sample_weight=weight if given else None)
-            self._set_fitted(be, X, K, solver, known)
+            # Without the samples of weight 0: scikit-learn takes the positions of the support
+            # vectors among the others for those among all.
+            solver = self._new_svc()
+            solver.fit(K, self.classes_[codes], sample_weight=weight if given else None)
+            self._set_fitted(be, X, K, solver, known, used)
         return self
 
     def _check_mitigation(self):
@@ -403,19 +414,20 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         self.psd_shift_ = self._measurement.repair.shift
         return K, data
 
-    def _set_fitted(self, be, X, K, svc, known):
+    def _set_fitted(self, be, X, K, svc, known, used):
         """Attributes of the solver, in X's library and dtype."""
         dtype = to_numpy(X).dtype
+        support = np.flatnonzero(used)[svc.support_].astype(svc.support_.dtype)
         self.support_, self.n_support_, self.n_iter_ = be.unload(
-            svc.support_, svc.n_support_, svc.n_iter_
+            support, svc.n_support_, svc.n_iter_
         )
-        self.support_vectors_ = be.unload(to_numpy(X)[svc.support_])
+        self.support_vectors_ = be.unload(to_numpy(X)[support])
         self.dual_coef_, self.intercept_ = be.unload(
             svc.dual_coef_.astype(dtype), svc.intercept_.astype(dtype)
         )
-        if self._measurement is None or not self._measurement.repair.needs_all_rows:
+        if not self._needs_all_columns:
             known = known[svc.support_]
-        self._machine = _Machine(svc, known)
+        self._machine = _Machine(svc, known, used)
         if self.store_kernel:
             self.kernel_matrix_ = be.unload(K.astype(dtype))
         elif hasattr(self, "kernel_matrix_"):
@@ -494,6 +506,11 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         """Measurements behind each entry of the kernel of queries."""
         return self.shots if self._measurement is None else self._measurement.shots
 
+    @property
+    def _needs_all_columns(self):
+        """Whether kernels of queries rest on all training samples, support vectors or not."""
+        return self._measurement is not None and self._measurement.repair.needs_all_rows
+
     def _test_kernel(self, be, data, rng):
         """Kernel of some queries and all training samples; 0 where nobody looks."""
         kernel = QuantumKernel.of(self, self._encoding, self.bandwidth_)
@@ -504,8 +521,9 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         else:
             exact = kernel.fidelity(be, data, known)
             columns = self._measurement.test(exact, rng, svc.support_)
-        if columns.shape[1] == svc.shape_fit_[1]:
+        if self._needs_all_columns:
             return columns
+        # Support vectors are in the order of their classes, even if all samples are some.
         K = np.zeros((data.shape[0], svc.shape_fit_[1]))
         K[:, svc.support_] = columns
         return K

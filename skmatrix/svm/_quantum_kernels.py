@@ -41,12 +41,14 @@ def encode(xp, angles, *, program, reps, n_qubits):
     device = array_api_compat.device(angles)
     re = xp.zeros((n, size), dtype=angles.dtype, device=device) + size**-0.5
     im = xp.zeros((n, size), dtype=angles.dtype, device=device)
-    phases = [[_phases(xp, angles, s, n_qubits) for s in block] for block in program]
     for turn in range(reps * len(program)):
         if turn:
             re, im = (walsh_hadamard(xp, part) * size**-0.5 for part in (re, im))
-        block = turn % len(program)
-        for step, phase in zip(program[block], phases[block], strict=True):
+        steps = program[turn % len(program)]
+        # As large as states: kept for the next turn if it is the same, otherwise made again.
+        if not turn or len(program) > 1:
+            phases = [_phases(xp, angles, step, n_qubits) for step in steps]
+        for step, phase in zip(steps, phases, strict=True):
             if phase is None:
                 re, im = _rotate(xp, re, im, angles, step, n_qubits)
             else:

@@ -17,7 +17,7 @@ _MAX_PROJECTIONS = 100
 _CONCENTRATED = 1e-3
 
 
-def depolarise(K, noise, n_qubits, *, symmetric):
+def depolarise(K, noise, n_qubits):
     """Fidelities of states that are depolarised with a probability p, equation (4).
 
     Parameters
@@ -28,8 +28,6 @@ def depolarise(K, noise, n_qubits, *, symmetric):
         The probability, for each state.
     n_qubits : int
         Number of qubits.
-    symmetric : bool
-        Whether K is of one set of samples, whose diagonal without noise is 1.
 
     Returns
     -------

@@ -14,6 +14,7 @@ from .._backend import get_backend, to_numpy
 from .._iterate import tasks, warn_caller
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
+from ._classes import weighted_classes
 from ._quantum_bandwidth import resolve_bandwidth
 from ._quantum_encoding import (
     FEATURE_MAP_CONSTRAINTS,
@@ -26,8 +27,9 @@ from ._quantum_kernel_matrix import QuantumKernel
 from ._variational_loss import binary_probability, class_readout, log_scores
 from ._variational_training import LOSSES, Circuit, Objective, train
 
-# States of all training samples at once: as they are, behind the circuit, and on the way back.
-_COPIES = 3
+# Copies of the states of all training samples at once: as they are, behind the circuit, and on the
+# way back. The twins work on a few samples at a time, array functions on all.
+_COPIES, _COPIES_OF_ARRAYS = 4, 10
 
 
 class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
@@ -99,7 +101,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     dtype : {"complex128", "complex64"}, default="complex128"
         Precision of the amplitudes.
     max_memory : float, default=1024
-        Memory of states in MB. Those of all training samples must fit, three times.
+        Memory of states in MB. Those of all training samples must fit four times; ten times where
+        the compiled form is not used, which is the case for all but "auto" on the host and "numba".
     random_state : int, RandomState instance or None, default=None
         Source of the starts, of shots, and of the order of mini-batches.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
@@ -108,7 +111,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Labels.
+        Labels of the samples with a weight.
     theta_ : array of shape (n_layers + 1, n_qubits, 2)
         Angles of the rotations about Y, and about Z, of each layer and qubit. Those about Z of the
         last layer change nothing that is read, and stay as they started.
@@ -294,7 +297,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         Warns
         -----
         UserWarning
-            If there are more features than qubits.
+            If there are more features than qubits, or features that no rotation reads.
         ConvergenceWarning
             If the best start ended by `max_iter`.
         """
@@ -305,12 +308,13 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
             check_classification_targets(y)
             weight = to_numpy(_check_sample_weight(sample_weight, X, ensure_non_negative=True))
             before = self._angles_so_far()
-            self.classes_, codes = np.unique(to_numpy(y), return_inverse=True)
+            self.classes_, codes, used = weighted_classes(to_numpy(y), weight)
             self._set_circuit()
-            data = to_numpy(X).astype(np.float64, copy=False)
-            data, codes, weight = _merged(data, codes, weight.astype(np.float64))
+            data = to_numpy(X)[used].astype(np.float64, copy=False)
+            data, codes, weight = _merged(data, codes, weight[used].astype(np.float64))
+            twins = be.name in ("auto", "numba")
             check_memory(
-                _COPIES * data.shape[0],
+                (_COPIES if twins else _COPIES_OF_ARRAYS) * data.shape[0],
                 self.n_qubits_,
                 self.max_memory,
                 self.dtype,
@@ -334,11 +338,6 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     def _set_circuit(self):
         """Feature map and number of qubits, which the classes must fit."""
         n_classes = self.classes_.size
-        if n_classes < 2:
-            raise ValueError(
-                "The number of classes has to be greater than one. Got 1 class:"
-                f" {self.classes_.tolist()[0]!r}."
-            )
         needed = (n_classes - 1).bit_length()
         n_qubits = self.n_qubits
         if n_qubits is None:
@@ -368,9 +367,12 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
 
     def _objective(self, be, data, codes, weight, seed):
         """The loss of the training samples."""
-        losses = LOSSES[self.loss]
+        losses, circuit = LOSSES[self.loss], self._circuit(be)
+        if self.optimizer != "spsa" and self.gradient == "adjoint":
+            # Exact derivatives are those of the exact loss.
+            circuit.shots = None
         return Objective(
-            circuit=self._circuit(be),
+            circuit=circuit,
             amplitudes=_as_columns(be, self._kernel().states(be, data)),
             codes=codes,
             share=weight / weight.sum(),
@@ -512,12 +514,9 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
 
 
 def _merged(X, codes, weight):
-    """Distinct pairs of sample and class of positive weight, with their weights added."""
-    used = weight > 0
-    joined, inverse = np.unique(
-        np.column_stack([X[used], codes[used]]), axis=0, return_inverse=True
-    )
-    total = np.bincount(np.ravel(inverse), weights=weight[used], minlength=joined.shape[0])
+    """Distinct pairs of sample and class, with their weights added."""
+    joined, inverse = np.unique(np.column_stack([X, codes]), axis=0, return_inverse=True)
+    total = np.bincount(np.ravel(inverse), weights=weight, minlength=joined.shape[0])
     return np.ascontiguousarray(joined[:, :-1]), joined[:, -1].astype(np.int64), total
 
 

@@ -324,3 +324,7 @@ def test_model_of_another_library_takes_no_blocks():
     for method in ("predict", "decision_function", "kernel_matrix"):
         with pytest.raises(ValueError, match=rf"passed to QuantumKernelSVC\.{method}\(\) must use"):
             getattr(model, method)(da.from_array(X, chunks=(25, 3)))
+    transformer = QuantumFeatureMap().fit(X, y)
+    transformer._place = torch.asarray(transformer._place)
+    with pytest.raises(ValueError, match=r"passed to QuantumFeatureMap\.transform\(\) must use"):
+        transformer.transform(da.from_array(X, chunks=(25, 3)))

@@ -16,7 +16,7 @@ from skmatrix.inspection import (
     VariationalTrainingDisplay,
 )
 from skmatrix.metrics import kernel_alignment
-from skmatrix.svm import QuantumFeatureMap, QuantumKernelSVC
+from skmatrix.svm import QuantumFeatureMap, QuantumKernelSVC, VariationalQuantumClassifier
 
 show = QuantumKernelDisplay.from_estimator
 show_kernel = QuantumKernelDisplay.from_kernel
@@ -199,6 +199,14 @@ class TestSpectrum:
         display = show_kernel(-np.eye(3), kind="spectrum")
         assert display.ax_.get_yscale() == "linear"
         assert labels(display.lines_) == ["Eigenvalues: 3 negative"]
+
+    def test_samples_without_weight_are_left_out(self, pyplot, iris):
+        X, y = iris
+        weight = np.arange(50) % 3
+        model = noisy(psd=None, store_kernel=True).fit(X, y, sample_weight=weight)
+        (line,) = show(model, X, kind="spectrum").lines_
+        expected = np.linalg.eigvalsh(model.kernel_matrix_)[::-1]
+        np.testing.assert_allclose(line.get_ydata(), expected, atol=1e-12)
 
     def test_other_samples_are_refused(self, pyplot, iris, measured):
         X, _ = iris
@@ -385,7 +393,7 @@ class TestBandwidth:
         X, y = iris
         model = QuantumKernelSVC(bandwidth=0.2).fit(X, y)
         everything = show_bandwidth(model, X, y, bandwidths=[0.1]).data["score"]
-        monkeypatch.setattr("skmatrix.inspection._quantum_training.MAX_SAMPLES", 30)
+        monkeypatch.setattr("skmatrix.svm._quantum_bandwidth.MAX_SAMPLES", 30)
         options = {"bandwidths": [0.1], "random_state": 0}
         scores = [show_bandwidth(model, X, y, **options).data["score"] for _ in range(2)]
         assert scores[0] == scores[1] != everything
@@ -467,6 +475,16 @@ class TestTraining:
         assert display.data["best"] == 1
         assert display.ax_.get_ylabel() == label
         assert display.ax_.get_title() == "Circuit"
+
+    def test_losses_are_those_of_the_classifier(self, pyplot, iris):
+        X, y = iris
+        model = VariationalQuantumClassifier(bandwidth=0.125, n_restarts=3, random_state=0)
+        model.fit(X[:, :2], y == "setosa")
+        display = show_training(model)
+        for line, curve in zip(display.lines_, model.loss_curves_, strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), curve)
+        assert model.loss_curves_[display.data["best"]] == model.loss_curve_
+        assert f"Best of 3 restarts: {model.loss_:.3g}" in legend(display)
 
     def test_given_best_is_highlighted(self, pyplot):
         assert show_curves(CURVES, best=0).lines_[0].get_label() == "Best of 3 restarts: 0.35"

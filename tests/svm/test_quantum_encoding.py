@@ -176,6 +176,11 @@ def test_one_qubit_has_no_pairs():
         (3, {"entanglement": [(0.5, 1)]}, r"the group \(0.5, 1\)"),
         (3, {"entanglement": [(0, 1, 2)]}, "must have a group of 2 qubits"),
         (
+            2,
+            {"feature_map": "pauli", "paulis": ("ZZZ",), "n_qubits": 4},
+            r"No string of paulis=\('ZZZ',\) .* 2 features: lower n_qubits=4",
+        ),
+        (
             3,
             {"feature_map": "pauli", "paulis": ("ZZZ",), "entanglement": "pairwise"},
             "'pairwise' is defined for strings of at most two letters",

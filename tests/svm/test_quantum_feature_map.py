@@ -1,6 +1,7 @@
 """Quantum feature maps as transformers: kernels regained, names, and input."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -176,6 +177,22 @@ def test_bad_parameters_are_refused_and_the_transformer_stays(options, message):
     with pytest.raises(ValueError, match=message):
         transformer.set_params(**options).fit(X_IRIS)
     assert_array_equal(transformer.set_params(**original).transform(X_IRIS), before)
+
+
+def test_labels_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"a label for each of 150 samples\. Got 149"):
+        QuantumFeatureMap().fit(X_IRIS, Y_IRIS[:-1])
+
+
+@pytest.mark.filterwarnings("ignore:3 features share n_qubits=2")
+def test_features_that_no_rotation_reads_warn():
+    transformer = QuantumFeatureMap("pauli", paulis=("ZZ",), bandwidth=0.3, n_qubits=4)
+    with pytest.warns(UserWarning, match=r"No rotation reads the features \[2\]") as caught:
+        transformer.set_params(n_qubits=2).fit(X_IRIS[:, :3])
+    assert caught[-1].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        transformer.set_params(n_qubits=4).fit(X_IRIS)
 
 
 def test_unfitted_transformer_says_so():

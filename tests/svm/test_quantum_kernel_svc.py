@@ -59,6 +59,20 @@ def test_decisions_are_those_of_the_solver_on_the_kernel(options, decision_funct
     assert_array_equal(model.n_support_, svc.n_support_)
 
 
+@pytest.mark.parametrize("kernel", ["fidelity", "projected"])
+def test_all_samples_may_be_support_vectors_in_any_order(kernel):
+    X, y = X_IRIS[::10], Y_IRIS[::10]
+    order = np.random.default_rng(0).permutation(15)
+    assert np.any(np.diff(y[order]) < 0)
+    model = QuantumKernelSVC(bandwidth=1.0, C=0.1, kernel=kernel).fit(X[order], y[order])
+    assert model.support_.size == 15
+    expected = SVC(kernel="precomputed", C=0.1).fit(model.kernel_matrix(X[order]), y[order])
+    T = model.kernel_matrix(X_IRIS, X[order])
+    assert_allclose(
+        model.decision_function(X_IRIS), expected.decision_function(T), rtol=0, atol=1e-12
+    )
+
+
 def test_class_weight_and_sample_weight_reach_the_solver():
     weight = np.random.default_rng(0).uniform(0.5, 2, len(X_TWO))
     model = QuantumKernelSVC(bandwidth=0.25, class_weight={1: 3.0, 2: 1.0})
@@ -69,6 +83,37 @@ def test_class_weight_and_sample_weight_reach_the_solver():
     assert not np.array_equal(
         model.dual_coef_, QuantumKernelSVC(bandwidth=0.25).fit(X_TWO, Y_TWO).dual_coef_
     )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"kernel": "projected"}, {"feature_map": "z"}, {"noise": 0.2, "mitigate": "average"}],
+)
+def test_weights_are_repetitions(options):
+    rng = np.random.default_rng(0)
+    X, T = rng.standard_normal((80, 3)), rng.standard_normal((20, 3))
+    y, weight = (X[:, 0] * X[:, 1] > 0).astype(int), rng.integers(0, 4, 80)
+    rows = rng.permutation(np.repeat(np.arange(80), weight))
+    weighted = QuantumKernelSVC(tol=1e-9, **options).fit(X, y, sample_weight=weight)
+    repeated = QuantumKernelSVC(tol=1e-9, **options).fit(X[rows], y[rows])
+    assert weighted.bandwidth_ == repeated.bandwidth_
+    assert weighted.kernel_alignment_ == pytest.approx(repeated.kernel_alignment_, rel=1e-12)
+    assert_allclose(weighted.decision_function(T), repeated.decision_function(T), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"shots": 100, "random_state": 0, "psd": "clip"}])
+def test_samples_without_weight_are_as_if_they_were_not_there(options):
+    options = {"bandwidth": 0.5, "store_kernel": True, **options}
+    used = np.random.default_rng(0).random(150) < 0.6
+    used &= Y_IRIS != 1
+    model = QuantumKernelSVC(**options).fit(X_IRIS, Y_IRIS, sample_weight=used.astype(float))
+    removed = QuantumKernelSVC(**options).fit(X_IRIS[used], Y_IRIS[used])
+    assert_array_equal(model.classes_, [0, 2])
+    assert_array_equal(model.support_, np.flatnonzero(used)[removed.support_])
+    assert_array_equal(model.support_vectors_, X_IRIS[model.support_])
+    assert_array_equal(model.kernel_matrix_, removed.kernel_matrix_)
+    assert_array_equal(model.decision_function(X_IRIS), removed.decision_function(X_IRIS))
+    assert_array_equal(model.predict(X_IRIS), removed.predict(X_IRIS))
 
 
 def test_projected_kernel_is_an_rbf_of_bloch_vectors():
@@ -119,6 +164,12 @@ def test_default_bandwidth_follows_the_scale_of_the_data(scale):
         assert 1.81 / 2**0.5 - 0.01 <= spread <= 1.81 * 2**0.5 + 0.01
     model = QuantumKernelSVC(C=10).fit(scale * X_IRIS, Y_IRIS)
     assert model.score(scale * X_IRIS, Y_IRIS) > 0.95
+
+
+@pytest.mark.filterwarnings("ignore:The kernel is concentrated")
+def test_data_near_the_smallest_numbers_have_a_finite_bandwidth():
+    model = QuantumKernelSVC().fit(1e-310 * X_IRIS, Y_IRIS)
+    assert np.isfinite(model.bandwidth_)
 
 
 def test_many_samples_choose_the_bandwidth_on_some():
@@ -299,6 +350,16 @@ def test_large_bandwidth_warns_of_a_concentrated_kernel():
         QuantumKernelSVC(bandwidth=50.0, n_qubits=14).fit(X, y)
 
 
+@pytest.mark.filterwarnings("ignore:30 features share n_qubits=10, in 3 blocks")
+def test_thirty_features_are_uploaded_in_blocks():
+    X = np.random.default_rng(0).standard_normal((40, 30))
+    model = QuantumKernelSVC(bandwidth=0.05).fit(X, (X[:, 29] > 0).astype(int))
+    assert (model.n_qubits_, model.n_blocks_) == (10, 3)
+    moved = X.copy()
+    moved[:, 29] += 1
+    assert np.abs(model.decision_function(moved) - model.decision_function(X)).max() > 0.01
+
+
 def test_features_that_share_qubits_warn_once():
     X = np.random.default_rng(0).standard_normal((20, 7))
     with pytest.warns(UserWarning, match=r"7 features share n_qubits=3, in 3 blocks") as caught:
@@ -354,6 +415,7 @@ def test_bad_parameters_are_refused_and_the_model_stays(options, message):
         ([[0.0], [1.0]], [0, 1, 1], None, "inconsistent"),
         ([[0.0], [1.0]], [0, 1], [0, 0], r"[Ss]ample weights.*zero"),
         ([[0.0], [1.0]], [0, 1], [1, -1], r"[Nn]egative"),
+        ([[0.0], [1.0]], [0, 1], [1, 0], r"classes .* among the samples with a weight. Got 1"),
     ],
 )
 def test_bad_data_are_refused(X, y, weight, message):

@@ -1,5 +1,6 @@
 """Kernels of states: closed forms, invariances, and tiles."""
 
+import tracemalloc
 from itertools import product
 
 import numpy as np
@@ -115,14 +116,39 @@ def test_tiles_give_the_same_kernel(feature_map, tile):
     X, Z = data(4, 600), data(4, 310, seed=1)
     encoding = make_encoding(4, feature_map=feature_map)
     whole = QuantumKernel(encoding, 0.5, "complex128", 1024)
-    bytes_of_a_sample = 3 * 8 * (16 if feature_map == "z" else 32)
-    tiled = QuantumKernel(encoding, 0.5, "complex128", tile * bytes_of_a_sample / 1e6)
-    assert tiled.tile == tile
+    assert whole.bytes_of_a_sample == 8 * (16 + 4 if feature_map == "z" else 32 + 10)
+    max_memory = 5 * tile * whole.bytes_of_a_sample / 1e6
+    tiled = QuantumKernel(encoding, 0.5, "complex128", max_memory)
+    assert tiled.tile() == tile
     if tile == 1:
         X, Z = X[:30], Z[:7]
     assert_allclose(tiled.fidelity(HOST, X), whole.fidelity(HOST, X), rtol=0, atol=4e-15)
     assert_allclose(tiled.fidelity(HOST, X, Z), whole.fidelity(HOST, X, Z), rtol=0, atol=4e-15)
     assert_allclose(tiled.bloch(HOST, X), whole.bloch(HOST, X), rtol=0, atol=4e-15)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+@pytest.mark.parametrize(("n_features", "n_qubits"), [(8, 8), (32, 8), (300, 2)])
+def test_memory_stays_below_its_limit(n_features, n_qubits, backend):
+    """However many blocks and angles there are, and whatever is measured."""
+    be, X = get_backend(backend, np.empty(0)), 0.1 * data(n_features, 400)
+    kernel = QuantumKernel(make_encoding(n_features, n_qubits=n_qubits), 1.0, "complex128", 1)
+    kernel.fidelity(be, X[:2])
+    measures = [
+        (lambda: kernel.fidelity(be, X), 400),
+        (lambda: kernel.bloch(be, X), 3 * n_qubits),
+        (lambda: kernel.rows(be, X, lambda states: np.repeat(states, 8, 1), 2 ** (n_qubits + 4)),
+         2 ** (n_qubits + 4)),
+    ]  # fmt: skip
+    for measure, width in measures:
+        tracemalloc.start()
+        try:
+            measure()
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        # What is asked for takes its own memory, and products of tiles a little.
+        assert peak < 8 * 400 * width + 1.3e6
 
 
 def test_single_precision_is_near():

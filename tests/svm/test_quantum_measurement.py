@@ -53,24 +53,22 @@ class TestDepolarise:
         rho = (1 - p) * v[:, :, None] * v[:, None, :].conj() + p * np.eye(4) / 4
         expected = np.einsum("iab,jba->ij", rho, rho).real
         K = np.abs(v @ v.conj().T) ** 2
-        for symmetric in (True, False):
-            noisy = depolarise(K, p, n_qubits, symmetric=symmetric)
-            assert_allclose(noisy, expected, rtol=0, atol=1e-14)
+        assert_allclose(depolarise(K, p, n_qubits), expected, rtol=0, atol=1e-14)
 
     def test_without_noise_nothing_changes(self):
         K = fidelities(6, 2)
-        assert_array_equal(depolarise(K, 0.0, 2, symmetric=True), K)
-        assert_array_equal(np.diag(depolarise(K, 0.0, 2, symmetric=True)), 1.0)
+        assert_array_equal(depolarise(K, 0.0, 2), K)
+        assert_array_equal(np.diag(depolarise(K, 0.0, 2)), 1.0)
 
     def test_input_is_left_alone(self):
         K = fidelities(6, 2)
         before = K.copy()
-        depolarise(K, 0.4, 2, symmetric=True)
+        depolarise(K, 0.4, 2)
         assert_array_equal(K, before)
 
     def test_any_number_of_qubits(self):
         """Qubits that are not entangled may be more than a float can count the states of."""
-        assert_allclose(depolarise(np.eye(2), 0.5, 2000, symmetric=True), 0.25 * np.eye(2))
+        assert_allclose(depolarise(np.eye(2), 0.5, 2000), 0.25 * np.eye(2))
 
 
 class TestShots:
@@ -103,7 +101,7 @@ class TestShots:
 
     @pytest.mark.parametrize("exact_diagonal", [True, False])
     def test_symmetric_matrix_is_measured_once_per_pair(self, exact_diagonal):
-        K = depolarise(fidelities(30, 2), 0.2, 2, symmetric=True)
+        K = depolarise(fidelities(30, 2), 0.2, 2)
         drawn = sample_shots(
             K, 32, np.random.RandomState(0), symmetric=True, exact_diagonal=exact_diagonal
         )
@@ -149,13 +147,13 @@ class TestMitigation:
     @pytest.mark.parametrize("n_qubits", [1, 3])
     def test_noise_is_undone_exactly(self, how, noise, n_qubits):
         K = fidelities(8, n_qubits)
-        noisy = depolarise(K, noise, n_qubits, symmetric=True)
+        noisy = depolarise(K, noise, n_qubits)
         diagonal = np.diag(noisy)
         mitigated = mitigate(noisy, how, n_qubits, diagonal, diagonal)
         assert_allclose(mitigated, K, rtol=0, atol=1e-10)
         assert_array_equal(mitigated, mitigated.T)
         queries = fidelities(5, n_qubits, m=8)
-        noisy = depolarise(queries, noise, n_qubits, symmetric=False)
+        noisy = depolarise(queries, noise, n_qubits)
         own = np.full(5, diagonal[0])
         mitigated = mitigate(noisy, how, n_qubits, own, diagonal, diagonal)
         assert_allclose(mitigated, queries, rtol=0, atol=1e-10)
@@ -278,7 +276,7 @@ class TestRepair:
         assert np.linalg.norm(nearest - K) < np.linalg.norm(scaled - K)
 
     def test_nearest_has_unit_diagonal_without_negative_eigenvalues(self):
-        K = depolarise(fidelities(10, 2), 0.2, 2, symmetric=True)
+        K = depolarise(fidelities(10, 2), 0.2, 2)
         nearest = repair(K, "nearest", measured=True).matrix
         assert_array_equal(np.diag(nearest), 1.0)
         off = ~np.eye(10, dtype=bool)

@@ -1,6 +1,7 @@
 """Trained circuits: gradients, unitarity, optimisers, and the interface."""
 
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -351,6 +352,42 @@ def test_shots_are_reproducible_and_predictions_repeat():
     assert not get_tags(VariationalQuantumClassifier()).non_deterministic
 
 
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_exact_training_ends_in_an_exact_loss(optimizer):
+    """Shots are those of predictions: they neither change the loss nor choose the start."""
+    X, y, *_ = AD_HOC
+    options = {"bandwidth": 1.0, "optimizer": optimizer, "max_iter": 200, "tol": 1e-2}
+    exact, measured = (
+        VariationalQuantumClassifier(shots=shots, random_state=0, **options).fit(X, y)
+        for shots in (None, 10)
+    )
+    assert measured.loss_ == exact.loss_
+    assert_array_equal(measured.theta_, exact.theta_)
+
+
+@pytest.mark.parametrize("backend", ENGINES)
+def test_memory_of_the_fit_stays_below_its_limit(backend):
+    X = np.random.default_rng(0).uniform(0, 6, (200, 9))
+    y = (X[:, 0] > 3).astype(int)
+    copies = 4 if backend == "numba" else 10
+    model = VariationalQuantumClassifier(
+        bandwidth=0.1, max_memory=copies * 200 * 512 * 16 / 1e6, backend=backend, n_restarts=1,
+        max_iter=1,
+    )  # fmt: skip
+    with pytest.warns(ConvergenceWarning):
+        model.fit(X, y)
+    tracemalloc.start()
+    try:
+        with pytest.warns(ConvergenceWarning):
+            model.fit(X, y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1e6 * model.max_memory
+    with pytest.raises(ValueError, match=f"{copies * 200} states of n_qubits=9 need"):
+        model.set_params(max_memory=0.99 * model.max_memory).fit(X, y)
+
+
 def test_noise_shrinks_expectations():
     X, y, X_test, _ = AD_HOC
     exact = VariationalQuantumClassifier(bandwidth=1.0, random_state=0).fit(X, y)
@@ -426,6 +463,7 @@ def test_bad_parameters_are_refused_and_the_model_stays(options, message):
         ([[0.0], [1.0]], [1, 1], None, "class"),
         ([[0.0], [1.0]], [0.5, 0.7], None, "continuous"),
         ([[0.0], [1.0]], [0, 1], [0, 0], r"[Ss]ample weights.*zero"),
+        ([[0.0], [1.0]], [0, 1], [1, 0], r"classes .* among the samples with a weight. Got 1"),
     ],
 )
 def test_bad_data_are_refused(X, y, weight, message):
