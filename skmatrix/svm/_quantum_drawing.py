@@ -1,13 +1,15 @@
 """Circuits of quantum feature maps in text."""
 
 
-def draw_circuit(encoding):
+def draw_circuit(encoding, bandwidth=1.0):
     """One repetition of the circuit as lines of text, and the list of its angles.
 
     Parameters
     ----------
     encoding : Encoding
         The feature map.
+    bandwidth : float, default=1.0
+        Factor of the data.
 
     Returns
     -------
@@ -31,7 +33,8 @@ def draw_circuit(encoding):
         f" on {', '.join(f'q{q}' for q in reversed(term.qubits))}"
         for number, term in enumerate(angles, start=1)
     ]
-    return "\n".join([head, *lines, *legend])
+    scale = [] if bandwidth == 1 else [f"x: the data times {bandwidth:g}"]
+    return "\n".join([head, *lines, *scale, *legend])
 
 
 def _append(lines, term, number):

@@ -333,7 +333,8 @@ def encoding_of(estimator, n_qubits=None):
         warn_caller(
             f"{encoding.n_features} features share n_qubits={encoding.n_qubits}, in"
             f" {encoding.n_blocks} blocks that are uploaded one after the other. Reduce the data"
-            " with PCA, or raise max_qubits, for one qubit per feature.",
+            " with PCA, or raise max_qubits, for one qubit per feature."
+            + (" With feature_map='z' more qubits cost little." if encoding.separable else ""),
             UserWarning,
         )
     unread = set(range(encoding.n_features)).difference(*encoding.angle_features)

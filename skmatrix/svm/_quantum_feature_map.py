@@ -278,7 +278,7 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
             first feature times the bandwidth.
         """
         check_is_fitted(self)
-        return draw_circuit(self._encoding)
+        return draw_circuit(self._encoding, self.bandwidth_)
 
     def get_feature_names_out(self, input_features=None):
         """Names of the features.

@@ -41,11 +41,17 @@ class _Machine:
         Samples, or Bloch vectors, that have a column in the kernel of queries.
     used : bool ndarray of shape (n_samples,)
         Which training samples have a weight.
+    noise : float
+        Probability of complete depolarisation.
+    shots : int or None
+        Measurements behind each number.
     """
 
     solver: SVC
     known: np.ndarray
     used: np.ndarray
+    noise: float
+    shots: int | None
 
 
 class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
@@ -94,6 +100,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         Limit for ``n_qubits=None``.
     shots : int, default=None
         Measurements behind each entry of the kernel, or each Bloch coordinate; None for exact ones.
+        Predictions are measured as in the fit.
     noise : float, default=0.0
         Probability of complete depolarisation of a state, from 0 to below 1.
     mitigate : {None, "average", "split"}, default=None
@@ -427,7 +434,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         )
         if not self._needs_all_columns:
             known = known[svc.support_]
-        self._machine = _Machine(svc, known, used)
+        self._machine = _Machine(svc, known, used, self.noise, self.shots)
         if self.store_kernel:
             self.kernel_matrix_ = be.unload(K.astype(dtype))
         elif hasattr(self, "kernel_matrix_"):
@@ -504,7 +511,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     @property
     def _test_shots(self):
         """Measurements behind each entry of the kernel of queries."""
-        return self.shots if self._measurement is None else self._measurement.shots
+        return self._machine.shots
 
     @property
     def _needs_all_columns(self):
@@ -516,7 +523,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         kernel = QuantumKernel.of(self, self._encoding, self.bandwidth_)
         svc, known = self._machine.solver, self._machine.known
         if self._measurement is None:
-            features = measured_bloch(kernel.bloch(be, data), self.noise, self.shots, rng)
+            machine = self._machine
+            features = measured_bloch(kernel.bloch(be, data), machine.noise, machine.shots, rng)
             columns = projected_kernel(features, known, self.gamma_)
         else:
             exact = kernel.fidelity(be, data, known)

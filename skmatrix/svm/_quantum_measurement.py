@@ -13,8 +13,10 @@ _NEGATIVE = -1e-10
 _TOLERANCE = 1e-10
 _MAX_PROJECTIONS = 100
 
-# Standard deviation of exact fidelities below which nothing can be learnt from them.
-_CONCENTRATED = 1e-3
+# Standard deviation of entries below which they are as good as equal, and mean plus two standard
+# deviations below which the matrix is as good as the unit matrix.
+_FLAT = 1e-3
+_NEAR_ZERO = 0.05
 
 
 def depolarise(K, noise, n_qubits):
@@ -264,18 +266,18 @@ def kernel_concentrated(K, shots):
     if n < 3:
         return None
     entries = K[np.triu_indices(n, k=1)]
-    deviation, noise = float(np.std(entries)), 0.0
+    mean, deviation, noise = float(np.mean(entries)), float(np.std(entries)), 0.0
     if shots is not None:
         # The deviation of frequencies that is due to their finite number.
         noise = float(np.sqrt(np.mean(np.clip(entries * (1 - entries), 0, None)) / shots))
-    if deviation < _CONCENTRATED:
-        reason = f"below {_CONCENTRATED:g}"
-    elif deviation < 2**0.5 * noise:
-        reason = f"most of which is the noise of {shots} shots"
+    remedy = "Lower bandwidth, or take fewer qubits" if mean < 0.5 else "Raise bandwidth"
+    if deviation < 2**0.5 * noise:
+        reason, remedy = f", most of which is the noise of shots={shots}", f"Raise shots. {remedy}"
+    elif deviation < _FLAT or mean + 2 * deviation < _NEAR_ZERO:
+        reason = ""
     else:
         return None
     return (
-        f"The kernel is concentrated: its entries off the diagonal have a standard deviation of"
-        f" {deviation:.3g}, {reason}. Lower bandwidth if they are near 0, raise it if they"
-        " are near 1, or take fewer qubits."
+        f"The kernel is concentrated: its entries off the diagonal are {mean:.3g} with a standard"
+        f" deviation of {deviation:.3g}{reason}. {remedy}."
     )

@@ -77,7 +77,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         Whether to go on from the fitted angles instead.
     shots : int, default=None
         Measurements behind each probability in predictions, and in training by "spsa" or with
-        ``gradient="parameter_shift"``; None for exact ones.
+        ``gradient="parameter_shift"``; None for exact ones. It may be set for predictions alone,
+        after the fit.
     noise : float, default=0.0
         Probability of complete depolarisation of a state, from 0 to below 1.
     callback : callable, default=None

@@ -351,6 +351,7 @@ def test_large_bandwidth_warns_of_a_concentrated_kernel():
 
 
 @pytest.mark.filterwarnings("ignore:30 features share n_qubits=10, in 3 blocks")
+@pytest.mark.filterwarnings("ignore:The kernel is concentrated")
 def test_thirty_features_are_uploaded_in_blocks():
     X = np.random.default_rng(0).standard_normal((40, 30))
     model = QuantumKernelSVC(bandwidth=0.05).fit(X, (X[:, 29] > 0).astype(int))

@@ -324,9 +324,17 @@ class TestConcentration:
         K = sample_shots(
             constant, shots, np.random.RandomState(0), symmetric=True, exact_diagonal=True
         )
-        assert f"noise of {shots} shots" in kernel_concentrated(K, shots)
+        assert f"noise of shots={shots}. Raise shots" in kernel_concentrated(K, shots)
         assert "bandwidth" in kernel_concentrated(K, shots)
         assert kernel_concentrated(K, None) is None
+
+    def test_entries_near_zero_are_told(self):
+        K = np.eye(30) + 0.008 * fidelities(30, 1)
+        assert "Lower bandwidth, or take fewer qubits" in kernel_concentrated(K, None)
+        assert kernel_concentrated(10 * K, None) is None
+
+    def test_entries_near_one_are_told(self):
+        assert kernel_concentrated(np.full((5, 5), 0.9999), None).endswith("Raise bandwidth.")
 
     @pytest.mark.parametrize("n", [1, 2])
     def test_too_few_pairs_tell_nothing(self, n):
