@@ -115,7 +115,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         Labels of the samples with a weight.
     theta_ : array of shape (n_layers + 1, n_qubits, 2)
         Angles of the rotations about Y, and about Z, of each layer and qubit. Those about Z of the
-        last layer change nothing that is read, and stay as they started.
+        last layer change nothing that is read; exact gradients leave them as they started, shots
+        and "spsa" do not.
     bias_ : float or array of shape (n_classes,)
         Bias of the expectation for two classes, of the logarithms of probabilities for more.
     loss_ : float

@@ -108,6 +108,16 @@ def test_losses_are_finite_where_probabilities_are_zero_or_one():
         assert np.all(np.isfinite(cotangent))
 
 
+@pytest.mark.parametrize("loss", [empirical_risk, binary_cross_entropy])
+def test_losses_are_flat_where_probabilities_are_clipped(loss):
+    """The derivative is that of the clipped loss, zero, and not that of the formula."""
+    codes, share, step = np.array([1, 0]), np.full(2, 0.5), 1e-5
+    probability = np.array([[0.9995, 0.0005], [0.0005, 0.9995]])
+    value, cotangent, _ = loss(probability, 0.0, codes, share, 50)
+    assert loss(probability + step * np.array([-1, 1]), 0.0, codes, share, 50)[0] == value
+    assert_array_equal(cotangent, np.zeros((2, 2)))
+
+
 def test_probability_of_the_second_class_is_clipped():
     probability = np.array([[1.0, 0.0], [0.5, 0.5], [0.1, 0.9]])
     assert_allclose(binary_probability(probability, 0.4), [0.2, 0.7, 1.0])

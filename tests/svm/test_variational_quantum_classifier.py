@@ -75,7 +75,7 @@ def objective(n_qubits=2, n_layers=2, by_shifts=False, shots=None, noise=0.0, se
         circuit=circuit,
         amplitudes=psi,
         codes=codes,
-        share=np.full(9, 1 / 9),
+        share=np.arange(1, 10) / 45,
         shape=theta.shape,
         loss=empirical_risk,
         loss_shots=10,
@@ -132,6 +132,29 @@ def test_adjoint_gradient_is_that_of_automatic_differentiation():
     assert_allclose(found, angles.grad.numpy(), rtol=0, atol=1e-13)
 
 
+def test_groups_of_samples_give_what_all_at_once_give():
+    """The twins work on 8 samples of so many qubits at a time; 19 are three groups, one short."""
+    psi, theta, signs = random_problem(10, 1, n_samples=19)
+    readout = class_readout(10, 3)
+    cotangent = np.random.default_rng(1).standard_normal((19, 3))
+    arrays, twins = engine("numpy"), engine("numba")
+    behind = evolve(arrays, psi, theta, signs)
+    assert_allclose(evolve(twins, psi, theta, signs) ** 2, behind**2, rtol=0, atol=1e-14)
+    expected, found = (
+        gradient(be, behind, theta, signs, readout, cotangent) for be in (arrays, twins)
+    )
+    assert_allclose(found, expected, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("pattern", ["full", "linear", "circular", "pairwise", [(0, 2)]])
+def test_entangler_is_that_of_its_pairs(pattern):
+    X = np.random.default_rng(0).uniform(0, 6, (8, 3))
+    model = VariationalQuantumClassifier(
+        entangler=pattern, bandwidth=1.0, n_restarts=1, random_state=0
+    ).fit(X, np.arange(8) % 2)
+    assert_array_equal(model._circuit(engine("numpy")).signs, entangler_signs(3, pattern))
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.3])
 def test_adjoint_gradient_of_the_loss_is_that_of_parameter_shifts(noise):
     adjoint, x = objective(noise=noise)
@@ -156,7 +179,7 @@ def test_gradient_of_rows_is_that_of_the_rows_alone():
     rows = np.array([4, 0, 7])
     alone, _ = objective()
     alone.amplitudes = np.ascontiguousarray(target.amplitudes[:, :, rows])
-    alone.codes, alone.share = target.codes[rows], np.full(3, 1 / 3)
+    alone.codes, alone.share = target.codes[rows], target.share[rows] / target.share[rows].sum()
     value, found = target.value_and_gradient(x, rows)
     expected = alone.value_and_gradient(x)
     assert value == pytest.approx(expected[0], rel=1e-14)
@@ -214,6 +237,39 @@ def test_adam_trains(batch_size):
         max_iter=300, random_state=0,
     ).fit(X, y)  # fmt: skip
     assert model.score(X_test, y_test) >= 0.95
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "spsa"])
+def test_bias_that_is_not_trained_stays_zero(optimizer):
+    X, y, X_test, y_test = AD_HOC
+    model = VariationalQuantumClassifier(
+        bandwidth=1.0, optimizer=optimizer, fit_bias=False, learning_rate=0.1, tol=1e-3,
+        max_iter=300, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert model.bias_ == 0
+    assert model.score(X_test, y_test) >= 0.95
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "spsa"])
+def test_bias_that_is_not_trained_is_kept_by_a_warm_start(optimizer):
+    X = AD_HOC[0]
+    model = VariationalQuantumClassifier(bandwidth=1.0, n_layers=0, random_state=0)
+    bias = model.fit(X, (X[:, 0] > 1).astype(int)).bias_
+    assert abs(bias) > 1e-3
+    model.set_params(warm_start=True, fit_bias=False, optimizer=optimizer)
+    assert model.fit(X, (X[:, 0] > 1).astype(int)).bias_ == bias
+
+
+def test_last_rotations_about_z_stay_with_exact_gradients_and_are_not_read():
+    X, y, X_test, _ = AD_HOC
+    options = {"bandwidth": 1.0, "n_restarts": 1, "random_state": 0}
+    lbfgs = VariationalQuantumClassifier(**options).fit(X, y)
+    adam = VariationalQuantumClassifier(optimizer="adam", tol=1e-2, **options).fit(X, y)
+    assert_array_equal(adam.theta_[-1, :, 1], lbfgs.theta_[-1, :, 1])
+    assert np.all(adam.theta_[:-1] != lbfgs.theta_[:-1])
+    before = lbfgs.decision_function(X_test)
+    lbfgs.theta_[-1, :, 1] += 1
+    assert_array_equal(lbfgs.decision_function(X_test), before)
 
 
 def test_parameter_shifts_train_like_the_adjoint():
@@ -318,9 +374,12 @@ def test_warm_start_goes_on_from_the_fitted_angles():
         model.set_params(n_layers=1).fit(X, y)
 
 
-def test_too_few_iterations_warn():
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+def test_too_few_iterations_warn(optimizer):
     X, y, *_ = AD_HOC
-    model = VariationalQuantumClassifier(bandwidth=1.0, max_iter=2, random_state=0)
+    model = VariationalQuantumClassifier(
+        bandwidth=1.0, optimizer=optimizer, max_iter=2, random_state=0
+    )
     with pytest.warns(ConvergenceWarning, match=r"made max_iter=2 iterations. Increase max_iter"):
         model.fit(X, y)
 
@@ -337,6 +396,20 @@ def test_weights_are_repetitions():
     assert_allclose(
         weighted.decision_function(X_test), repeated.decision_function(X_test), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam", "spsa"])
+def test_weights_decide_between_contradictory_labels(optimizer):
+    """Weights must count in training, not only when equal samples are merged."""
+    X = np.repeat([[1.0], [4.0]], 2, axis=0)
+    y = np.array([0, 1, 0, 1])
+    for heavy in (0, 1):
+        weight = np.where(y == heavy, 20.0, 1.0)
+        model = VariationalQuantumClassifier(
+            bandwidth=1.0, optimizer=optimizer, loss="cross_entropy", max_iter=300, tol=1e-3,
+            random_state=0,
+        ).fit(X, y, sample_weight=weight)  # fmt: skip
+        assert_array_equal(model.predict(X), np.full(4, heavy))
 
 
 def test_shots_are_reproducible_and_predictions_repeat():
