@@ -21,7 +21,7 @@ from skmatrix.svm import QuantumKernelSVC, VariationalQuantumClassifier
 from skmatrix.svm._quantum_encoding import entangled_qubits
 from skmatrix.svm._variational_kernels import evolve, gradient
 from skmatrix.svm._variational_loss import class_readout, empirical_risk
-from skmatrix.svm._variational_training import Circuit, Objective
+from skmatrix.svm._variational_training import Circuit, Objective, train
 from tests.svm.quantum_reference import PAULI, dense_states, on_qubits
 
 X_IRIS, Y_IRIS = load_iris(return_X_y=True)
@@ -248,6 +248,20 @@ def test_bias_that_is_not_trained_stays_zero(optimizer):
     ).fit(X, y)  # fmt: skip
     assert model.bias_ == 0
     assert model.score(X_test, y_test) >= 0.95
+
+
+def test_spsa_sees_the_bias_that_is_not_trained():
+    target, start = objective()
+    seen = []
+
+    def loss(probability, bias, *others):
+        seen.append(bias)
+        return empirical_risk(probability, bias, *others)
+
+    target.loss, target.fit_bias = loss, False
+    run = train(target, start, VariationalQuantumClassifier(optimizer="spsa", max_iter=3), 0, 0)
+    assert set(seen) == {run.x[-1]} == {start[-1]}
+    assert np.all(run.x[:-1] != start[:-1])
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "spsa"])
