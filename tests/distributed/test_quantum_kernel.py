@@ -214,6 +214,7 @@ def test_blocks_of_features_train_a_linear_model():
 
 def test_tables_and_their_names():
     pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")  # dask needs it for data frames
     dd = pytest.importorskip("dask.dataframe")
     X, y = samples()
     table = pd.DataFrame(X, columns=["a", "b", "c"])
