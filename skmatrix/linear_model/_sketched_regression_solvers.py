@@ -26,6 +26,8 @@ _CONTINUED = 100.0
 _WHITENINGS = 3
 # Norms of columns outside of this range ask for other units: their products would overflow.
 _RANGE = (1e-100, 1e100)
+# Condition, of scaled columns, from which conjugate gradients take a stage more.
+_NEARLY_DEPENDENT = 1e8
 # Share of its gradient that a restarted stage of conjugate gradients has to remove.
 _LATER_STAGE = 1e-6
 
@@ -312,7 +314,9 @@ class Descent:
 
     def __init__(self, rows, R, factor, rules):
         self.rows, self.R, self.factor, self.rules = rows, R, factor, rules
-        self.x, self.n_later, self.finished = factor.parameters, rules.refine, False
+        # Where the columns are nearly dependent, the first stage leaves too few digits for one more.
+        extra = int(rules.refine > 0 and factor.scaled_condition > _NEARLY_DEPENDENT)
+        self.x, self.n_later, self.finished = factor.parameters, rules.refine + extra, False
         self._begin_stage()
         self.first = self.stage.size
         self.goal = rules.tol * self.first

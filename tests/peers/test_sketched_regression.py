@@ -24,8 +24,7 @@ def test_no_further_from_a_solution_than_lapack(way, driver, condition):
     X, y, _ = make_tall_regression(5000, 30, condition=condition, random_state=1)
     theirs = scipy.linalg.lstsq(X, y, cond=1e-15, lapack_driver=driver)[0]
     ours = fitted(way, X, y, fit_intercept=False, rank_tol=0).coef_
-    # A few units of rounding, of which some builds of LAPACK leave less than one.
-    limit = max(3 * backward_error(X, y, theirs), 3e-15)
+    limit = max(3 * backward_error(X, y, theirs), 5e-16)
     assert backward_error(X, y, ours) <= limit
     # What the conditioning of the problem leaves of the digits, and a factor for the dimension.
     gap = 30 * np.finfo(float).eps * (condition * np.linalg.norm(theirs) + condition**2)
