@@ -314,7 +314,7 @@ class Descent:
 
     def __init__(self, rows, R, factor, rules):
         self.rows, self.R, self.factor, self.rules = rows, R, factor, rules
-        # Where the columns are nearly dependent, the first stage leaves too few digits for one more.
+        # Of nearly dependent columns, the first stage leaves too few digits for one more.
         extra = int(rules.refine > 0 and factor.scaled_condition > _NEARLY_DEPENDENT)
         self.x, self.n_later, self.finished = factor.parameters, rules.refine + extra, False
         self._begin_stage()
