@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 PUBLIC = [
     "covariance",
     "datasets",
+    "decomposition",
     "impute",
     "inspection",
     "linear_model",

@@ -10,6 +10,7 @@ from ._version import __version__
 _SUBPACKAGES = (
     "covariance",
     "datasets",
+    "decomposition",
     "distributed",
     "impute",
     "inspection",

@@ -13,6 +13,10 @@ from sklearn.utils import get_tags
 INSTANCES: dict[str, list[dict]] = {
     "AugmentedCovariance": [{}, {"toeplitz": True, "center": False}],
     "AugmentedCovarianceClassifier": [{}, {"classifier": "mdm"}],
+    "FunBaT": [
+        {"rank": 2, "max_iter": 60, "tol": 1e-3},
+        {"rank": 2, "decomposition": "cp", "kernel": "matern32", "max_iter": 60, "tol": 1e-3},
+    ],
     "KDE": [{}, {"bandwidth": "silverman", "kernel": "student", "whiten": 0.5}],
     "KDEClassifier": [{}],
     "KDEOutlierDetector": [{}],

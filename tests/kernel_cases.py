@@ -7,6 +7,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.special import logsumexp
 
+from skmatrix.decomposition._funbat_prior import Prior
 from skmatrix.neighbors._kde_profiles import KERNELS as KERNELS_OF_DENSITIES
 from skmatrix.svm._quantum_encoding import make_encoding
 from tests.checks import KernelCase
@@ -24,6 +25,7 @@ def all_cases():
         **_augmented_covariance_cases(),
         **_quantum_cases(),
         **_circuit_cases(),
+        **_functional_cases(),
     }
 
 
@@ -316,3 +318,33 @@ def _circuit_cases():
         forwards.append(KernelCase((amplitudes, theta, signs)))
         backwards.append(KernelCase((amplitudes, theta, signs, readout, cotangent)))
     return {f"{home}:evolve": forwards, f"{home}:gradient": backwards}
+
+
+def _functional_cases():
+    """Cases of functional tensors: sums of one to three other modes, states of all sizes."""
+    rng = np.random.default_rng(0)
+    home = "skmatrix.decomposition._funbat_kernels"
+    sums = []
+    for sizes, elementwise in (
+        (((4, 2), (3, 3)), False),
+        (((5, 3), (2, 3), (3, 3)), True),
+        (((6, 2),), False),
+        (((6, 1),), True),
+    ):
+        places = np.stack([rng.integers(0, n, 17) for n, _ in sizes], axis=1)
+        # One coordinate has no entries.
+        indptr = np.array([0, 3, 3, 8, 17])
+        tables = (
+            rng.standard_normal(sum(n * width for n, width in pairs))
+            for pairs in (sizes, [(n, rank * (rank + 1) // 2) for n, rank in sizes])
+        )
+        arrays = (places, indptr, rng.uniform(size=17), rng.standard_normal(17), *tables)
+        sums.append(KernelCase(arrays, {"sizes": sizes, "elementwise": elementwise}))
+    filters = []
+    for kernel, rank in (("matern12", 3), ("matern32", 2), ("matern52", 1), ("iid", 2)):
+        prior = Prior(kernel, 0.3, 1.2)
+        factors = rng.standard_normal((6, rank, 1))
+        precision = factors @ np.swapaxes(factors, 1, 2)
+        inputs = (*prior.transitions(rng.uniform(size=5)), prior.stationary())
+        filters.append(KernelCase((*inputs, precision, rng.standard_normal((6, rank)))))
+    return {f"{home}:accumulate": sums, f"{home}:smooth": filters}

@@ -6,6 +6,7 @@ from ._loaders import load_bfi, load_insteval, load_movielens
 from ._quantum import make_ad_hoc
 from ._regression import make_tall_regression
 from ._signals import load_eeg, make_var_process
+from ._tensors import make_functional_tensor
 
 __all__ = [
     "hide_entries",
@@ -15,6 +16,7 @@ __all__ = [
     "load_insteval",
     "load_movielens",
     "make_ad_hoc",
+    "make_functional_tensor",
     "make_low_rank_matrix_completion",
     "make_ratings",
     "make_tall_regression",

@@ -2,6 +2,7 @@
 
 from ._augmented_covariance import AugmentedCovarianceDisplay
 from ._embedding import EmbeddingDisplay, EmbeddingGridDisplay
+from ._funbat import FactorFunctionDisplay, IntervalCalibrationDisplay
 from ._kde import KDEDisplay
 from ._matrix_completion import MatrixCompletionDisplay
 from ._quantum import QuantumKernelDisplay
@@ -13,6 +14,8 @@ __all__ = [
     "BandwidthDisplay",
     "EmbeddingDisplay",
     "EmbeddingGridDisplay",
+    "FactorFunctionDisplay",
+    "IntervalCalibrationDisplay",
     "KDEDisplay",
     "MatrixCompletionDisplay",
     "QuantumKernelDisplay",
