@@ -41,11 +41,12 @@ def _holds_times(X):
     """Whether a column, by its type or by its first element, is of dates or durations."""
     dtypes = list(getattr(X, "dtypes", [getattr(X, "dtype", None)]))
     # NumPy and pandas tell the kind, polars has a method.
-    if any(getattr(dtype, "kind", "") in ("m", "M") for dtype in dtypes):
+    kinds = [getattr(dtype, "kind", "") for dtype in dtypes]
+    if "m" in kinds or "M" in kinds:
         return True
     if any(getattr(dtype, "is_temporal", bool)() for dtype in dtypes):
         return True
-    mixed = isinstance(X, list) or any(dtype == np.dtype(object) for dtype in dtypes)
+    mixed = isinstance(X, list) or "O" in kinds
     first = np.asarray(X[:1], dtype=object).ravel() if mixed else ()
     return any(isinstance(value, _TIMES) for value in first)
 
