@@ -7,11 +7,11 @@ import numpy as np
 from ._funbat_prior import square_roots
 from ._funbat_state import packed
 
-# Numbers in a block of products of queries.
-_BLOCK = 2**21
+# Queries that are answered at once, and numbers in a block of their products.
+_ROWS, _BLOCK = 2**14, 2**21
 
 
-def function_posterior(factor, t):
+def function_posterior(factor, t, *, return_cov=True):
     """Means and covariances of a mode's functions at scaled coordinates, equation (10).
 
     Parameters
@@ -20,38 +20,44 @@ def function_posterior(factor, t):
         The mode, smoothed.
     t : float64 ndarray of shape (n,)
         Scaled coordinates.
+    return_cov : bool, default=True
+        Whether covariances are wanted.
 
     Returns
     -------
     mean : float64 ndarray of shape (n, R)
         Means.
-    cov : float64 ndarray of shape (n, R, R)
+    cov : float64 ndarray of shape (n, R, R) or None
         Covariances.
     """
     prior, points = factor.prior, factor.points
     filtered, filtered_cov, back, back_cov = factor.states
     n, s, rank = t.size, prior.n_blocks, factor.mean.shape[1]
     before = np.searchsorted(points, t, side="right") - 1
-    stationary = prior.stationary()
-    # State given all messages to the left: the filter, led on, or where there are none the prior.
-    x = np.zeros((n, s, rank))
-    P = np.broadcast_to(_with_unit(stationary, rank), (n, s, rank, s, rank)).copy()
-    seen = before >= 0
-    A, Q = prior.transitions(t[seen] - points[before[seen]])
-    x[seen] = A @ filtered[before[seen]].reshape(-1, s, rank)
-    start = filtered_cov[before[seen]].reshape(-1, s, rank, s, rank)
-    P[seen] = np.einsum("nab,nbrcq,ndc->nardq", A, start, A) + _with_unit(Q, rank)
-    # What messages to the right add, led back.
-    r, N = np.zeros((n, s, rank)), np.zeros((n, s, rank, s, rank))
-    more = before + 1 < points.size
-    after = before[more] + 1
-    A = np.swapaxes(prior.transitions(points[after] - t[more])[0], 1, 2)
-    r[more] = A @ back[after].reshape(-1, s, rank)
-    later = back_cov[after].reshape(-1, s, rank, s, rank)
-    N[more] = np.einsum("nab,nbrcq,ndc->nardq", A, later, A)
-    H = P[:, 0].reshape(n, rank, s * rank)
-    mean = x[:, 0] + (H @ r.reshape(n, s * rank, 1))[:, :, 0]
-    cov = P[:, 0, :, 0] - H @ N.reshape(n, s * rank, s * rank) @ np.swapaxes(H, 1, 2)
+    seen, more = before >= 0, before + 1 < points.size
+    place, after = before[seen], before[more] + 1
+    # What messages to the right add, led back to the query.
+    back_to = np.swapaxes(prior.transitions(points[after] - t[more])[0], 1, 2)
+    r = np.zeros((n, s, rank))
+    r[more] = back_to @ back[after].reshape(-1, s, rank)
+    # The state given messages to the left, led on, or where there are none the prior.
+    A, Q = prior.transitions(t[seen] - points[place])
+    top, start = A[:, :1], filtered_cov[place]
+    mean = prior.stationary()[0] @ r
+    led = (np.swapaxes(A, 1, 2) @ r[seen]).reshape(-1, s * rank, 1)
+    led = filtered[place].reshape(-1, s, rank) + (start @ led).reshape(-1, s, rank)
+    mean[seen] = (top @ led + Q[:, :1] @ r[seen])[:, 0]
+    if not return_cov:
+        return mean, None
+    # Covariance of the functions with the state.
+    H = np.broadcast_to(_with_unit(prior.stationary()[:1], rank)[0], (n, rank, s, rank)).copy()
+    left = (top @ start.reshape(-1, s, rank * s * rank)).reshape(-1, rank, s, rank)
+    H[seen] = A[:, None] @ left + _with_unit(Q[:, :1], rank)[:, 0]
+    cov = H[:, :, 0].copy()
+    H = H.reshape(n, rank, s * rank)[more]
+    N = back_to @ back_cov[after].reshape(-1, s, rank * s * rank)
+    N = (back_to[:, None] @ N.reshape(-1, s * rank, s, rank)).reshape(-1, s * rank, s * rank)
+    cov[more] -= H @ N @ np.swapaxes(H, 1, 2)
     return mean, (cov + np.swapaxes(cov, 1, 2)) / 2
 
 
@@ -79,16 +85,21 @@ def predicted(posterior, X, *, variance):
     var : float64 ndarray of shape (n,) or None
         Variances.
     """
-    tables = []
-    for mode, factor in enumerate(posterior.factors):
-        points, places = np.unique(X[:, mode], return_inverse=True)
-        mean, cov = function_posterior(factor, posterior.axes[mode].scaled(points))
-        second = packed(cov + mean[:, :, None] * mean[:, None, :])
-        tables.append((mean, second, np.ravel(places)))
-    mean = _contracted(posterior, tables, 0, X.shape[0])
-    if not variance:
-        return mean, None
-    return mean, np.maximum(_contracted(posterior, tables, 1, X.shape[0]) - mean**2, 0)
+    n = X.shape[0]
+    mean, var = np.empty(n), np.empty(n) if variance else None
+    for begin in range(0, n, _ROWS):
+        rows = slice(begin, min(begin + _ROWS, n))
+        tables = []
+        for mode, factor in enumerate(posterior.factors):
+            points, places = np.unique(X[rows, mode], return_inverse=True)
+            t = posterior.axes[mode].scaled(points)
+            first, cov = function_posterior(factor, t, return_cov=variance)
+            second = packed(cov + first[:, :, None] * first[:, None, :]) if variance else None
+            tables.append((first, second, np.ravel(places)))
+        mean[rows] = _contracted(posterior, tables, 0)
+        if variance:
+            var[rows] = np.maximum(_contracted(posterior, tables, 1) - mean[rows] ** 2, 0)
+    return mean, var
 
 
 def drawn_values(posterior, X, n_samples, rng):
@@ -125,13 +136,13 @@ def drawn_values(posterior, X, n_samples, rng):
         core = posterior.core_mean
         if core_root is not None:
             core = core + core_root @ rng.standard_normal(core.size)
-        values[:, k] = _contracted(replace(posterior, core_mean=core), tables, 0, X.shape[0])
+        values[:, k] = _contracted(replace(posterior, core_mean=core), tables, 0)
     return values
 
 
-def _contracted(posterior, tables, which, n):
+def _contracted(posterior, tables, which):
     """Expected values (0) or squares (1), the core contracted with one mode after another."""
-    layout = posterior.layout
+    layout, n = posterior.layout, tables[0][2].size
     if layout.elementwise:
         product = tables[0][which][tables[0][2]]
         for table in tables[1:]:
