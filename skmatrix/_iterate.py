@@ -63,21 +63,23 @@ class Iterations:
     metadata : dict, default=None
         Passed to the callbacks with X and y, such as ``{"sample_weight": w}``: what a score
         of the fit needs besides them.
+    done : int, default=0
+        Iterations that lie behind and count towards `max_iter`.
 
     Attributes
     ----------
     n_iter : int
-        Iterations begun so far.
+        Iterations begun so far, those that lay behind included.
     history : list of float
         The objective after each iteration that passed one to ``update``.
     converged : bool
         Whether a change reached `tol`, or ``stop`` was called.
     """
 
-    def __init__(self, estimator, X, y=None, *, max_iter, tol, metadata=None):
+    def __init__(self, estimator, X, y=None, *, max_iter, tol, metadata=None, done=0):
         self.max_iter = max_iter
         self.tol = tol
-        self.n_iter = 0
+        self.n_iter = done
         self.history = []
         self.converged = False
         self._estimator = estimator
@@ -89,7 +91,8 @@ class Iterations:
 
     def __iter__(self):
         stride = 1 if self.max_iter <= _TASK_LIMIT else self.max_iter // _TASKS
-        fit = self._estimator._init_callback_context(max_subtasks=-(-self.max_iter // stride))
+        n_tasks = -(-self.max_iter // stride) - -(-self.n_iter // stride)
+        fit = self._estimator._init_callback_context(max_subtasks=n_tasks)
         fit.call_on_fit_task_begin(**self._data)
         stopped = False
         while self.n_iter < self.max_iter and not (self.converged or stopped):

@@ -5,12 +5,11 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
-from .._iterate import Iterations, tasks, warn_caller
+from .._iterate import Iterations, warn_caller
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
@@ -22,6 +21,8 @@ from ._funbat_state import SEARCH_EVERY
 
 # Sweeps in a row whose gain must be small.
 _PATIENCE = 3
+# Sweeps with free noise after which the worse half of the starts is given up.
+_TRIAL = 10
 # Share of the weighted variance that a fit which has collapsed leaves unexplained.
 _COLLAPSED = 0.999
 # Standard deviation in units of the largest value up to which it is what rounding leaves of a
@@ -56,7 +57,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Whether length scales are fitted, by type-II maximum likelihood. The source paper sets them
         by hand.
     length_scale_bounds : pair of float, default=(1e-3, 10.0)
-        Bounds of the search; a mode that does not matter goes to the upper one.
+        Bounds of the search; modes that do not matter tend to the upper one.
     normalize_index : bool, default=True
         Whether axes are mapped to [0, 1] by the extremes of the training data.
     fit_intercept : bool, default=True
@@ -80,10 +81,10 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         paper has (1, 1), which keeps the noise from vanishing.
     max_core_size : int, default=512
         Largest core.
-    n_init : int, default=1
-        Random starts, of which the one with the largest bound counts. Some starts end in a poor
-        optimum, or at zero: about one in ten of rank 1 on few data, fewer of higher ranks. Take
-        3 to 5 where a fit must be trusted.
+    n_init : int, default=5
+        Random starts. Every ten sweeps after the warm-up, the half of them whose bounds are lower
+        is given up, until one is left. Where values are few, one start in two to ten ends in a poor
+        optimum, or at zero.
     random_state : int, RandomState instance or None, default=None
         Source of the starts.
     verbose : int, default=0
@@ -218,7 +219,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         damping=0.0,
         noise_prior=(1e-3, 1e-3),
         max_core_size=512,
-        n_init=1,
+        n_init=5,
         random_state=None,
         verbose=0,
         backend="auto",
@@ -315,9 +316,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 )
                 for seed in seeds
             ]
-            self._ascend(be, X, y, runs)
-            best = max(runs, key=lambda run: run.bound)
-            self._set_fitted(be, X, best)
+            self._set_fitted(be, X, self._ascend(be, X, y, runs))
         return self
 
     def _standardised(self, y, weight):
@@ -335,31 +334,26 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         return (y - centre) / scale
 
     def _ascend(self, be, X, y, runs):
-        """Sweep until the bound stops rising, from one start or from each."""
-        if len(runs) == 1:
-            run = runs[0]
-            loop = Iterations(self, X, y, max_iter=self.max_iter, tol=self.tol)
-            for _ in loop:
-                run.sweep()
-                loop.update(
-                    run.change,
-                    objective=run.bound,
-                    state=lambda: self._attributes(be, X, run),
-                    allow_stop=run.settled,
-                )
-            return
-        for place in tasks(self, X, y, range(len(runs)), "start"):
-            run = runs[place]
-            while run.n_sweeps < self.max_iter and not run.settled:
-                run.sweep()
-        best = max(runs, key=lambda run: run.bound)
-        if not best.settled:
-            warn_caller(
-                f"FunBaT did not converge: after max_iter={self.max_iter} sweeps the evidence bound"
-                f" gained {best.change:.3g} per unit of weight, above tol={self.tol:g}. Increase"
-                " max_iter, or accept a larger tol.",
-                ConvergenceWarning,
+        """Sweep until the bound stops rising: the best of the starts, after trials of all."""
+        n_sweeps = self.n_warmup
+        while len(runs) > 1:
+            n_sweeps += _TRIAL
+            for run in runs:
+                while run.n_sweeps < min(n_sweeps, self.max_iter - 1) and not run.settled:
+                    run.sweep()
+            runs = sorted(runs, key=lambda run: -run.bound)[: (len(runs) + 1) // 2]
+        best = runs[0]
+        rule = {"max_iter": self.max_iter, "tol": self.tol, "done": best.n_sweeps}
+        loop = Iterations(self, X, y, **rule)
+        for _ in loop:
+            best.sweep()
+            loop.update(
+                best.change,
+                objective=best.bound,
+                state=lambda: self._attributes(be, X, best),
+                allow_stop=best.settled,
             )
+        return best
 
     def _attributes(self, be, X, run):
         """Fitted attributes of a run, in X's library and dtype."""

@@ -56,6 +56,8 @@ class FactorFunctionDisplay:
     See Also
     --------
     IntervalCalibrationDisplay : Whether the error bars of predictions hold.
+    TensorStructureDisplay : Length scales of the modes, and weights of the components.
+    TensorSliceDisplay : Predictions over two of the columns.
     skmatrix.decomposition.FunBaT : The estimator.
 
     Notes

@@ -42,6 +42,7 @@ class MatrixCompletionDisplay:
 
     See Also
     --------
+    ConvergenceDisplay : The objectives of several fits.
     skmatrix.impute.MatrixCompletion : The estimator.
 
     Examples
