@@ -23,17 +23,22 @@ def accumulate(places, indptr, weight, target, means, moments, *, sizes, element
 
 def smooth(A, Q, stationary, precision, shift):
     """Filter and smoother; the contract is that of the array-API kernel of this name."""
-    mean, cov, total, *states = _smooth(A, Q, stationary, precision, shift)
-    found = (mean, cov, np.asarray(total), *states)
+    n, rank = shift.shape
+    size = stationary.shape[0] * rank
+    states, covs = np.empty((n, size)), np.empty((n, size, size))
+    seen, gains = np.empty((n, rank, size)), np.empty((n, rank, rank))
+    errors = np.empty((n, 2 * rank))
+    total = _filter(A, Q, stationary, precision, shift, states, covs, seen, gains, errors)
+    mean, cov = np.empty((n, rank)), np.empty((n, rank, rank))
+    back, back_cov = np.empty((n, size)), np.empty((n, size, size))
+    _lead_back(A, seen, gains, errors, back, back_cov, mean, cov)
+    found = (mean, cov, np.asarray(total), states, covs, back, back_cov)
     return tuple(a.astype(shift.dtype, copy=False) for a in found)
 
 
 def evidence(A, Q, stationary, precision, shift):
     """Log Z alone, by the filter."""
-    nothing, nobody = np.empty((0, 0)), np.empty((0, 0, 0))
-    return _filter(
-        A, Q, stationary, precision, shift, False, nothing, nobody, nobody, nobody, nothing
-    )
+    return _evidence(A, Q, stationary, precision, shift)
 
 
 @njit(**_JIT)
@@ -150,74 +155,109 @@ def _predict(A, Q, x, P, x_next, P_next, scratch, rank):
 
 
 @njit(**_JIT)
-def _filter(A, Q, stationary, precision, shift, keep, states, covs, seen, gains, errors):
-    """Forward pass: log Z, and if asked for all that the backward pass needs."""
-    n, rank = shift.shape
+def _innovate(L, eta, x, P, phi, B):
+    """Solve ``(I + L S) [., e] = [L, eta - L m]`` into B; the term of log Z."""
+    rank = L.shape[0]
+    total = 0.0
+    for r in range(rank):
+        product = 0.0
+        for q in range(rank):
+            product += L[r, q] * x[q]
+            value = 1.0 if r == q else 0.0
+            for i in range(rank):
+                value += L[r, i] * P[i, q]
+            phi[r, q] = value
+            B[r, q] = L[r, q]
+        B[r, rank] = eta[r] - product
+        total += (eta[r] - 0.5 * product) * x[r]
+    total -= 0.5 * _solve(phi, B)
+    for r in range(rank):
+        residual = eta[r]
+        value = 0.0
+        for q in range(rank):
+            residual -= L[r, q] * x[q]
+            value += P[r, q] * B[q, rank]
+        total += 0.5 * residual * value
+    return total
+
+
+@njit(**_JIT)
+def _absorb(x_prior, P_prior, B, CP, x, P):
+    """``x <- x + P H^T e`` and ``P <- P - P H^T C H P``, C and e from the columns of B."""
+    rank, size = CP.shape
+    for r in range(rank):
+        for q in range(size):
+            value = 0.0
+            for i in range(rank):
+                value += 0.5 * (B[r, i] + B[i, r]) * P_prior[i, q]
+            CP[r, q] = value
+    for p in range(size):
+        value = x_prior[p]
+        for r in range(rank):
+            value += P_prior[r, p] * B[r, rank]
+        x[p] = value
+        for q in range(size):
+            value = P_prior[p, q]
+            for r in range(rank):
+                value -= P_prior[r, p] * CP[r, q]
+            P[p, q] = value
+
+
+@njit(**_JIT)
+def _begin(stationary, rank, P):
+    """``P_inf (x) I`` into P, which is zero."""
     s = stationary.shape[0]
-    size = s * rank
-    x, x_next = np.zeros(size), np.empty(size)
-    P, P_next = np.zeros((size, size)), np.empty((size, size))
-    scratch = np.empty((size, size))
+    for b in range(s):
+        for c in range(s):
+            for r in range(rank):
+                P[b * rank + r, c * rank + r] = stationary[b, c]
+
+
+@njit(**_JIT)
+def _evidence(A, Q, stationary, precision, shift):
+    """Forward pass for log Z alone."""
+    n, rank = shift.shape
+    size = stationary.shape[0] * rank
+    x, x_prior = np.zeros(size), np.zeros(size)
+    P, P_prior = np.zeros((size, size)), np.zeros((size, size))
+    scratch, CP = np.empty((size, size)), np.empty((rank, size))
     phi, B = np.empty((rank, rank)), np.empty((rank, rank + 1))
-    C, residual = np.empty((rank, rank)), np.empty(rank)
-    CP = np.empty((rank, size))
     total = 0.0
     for j in range(n):
         if j == 0:
-            x_next[:] = 0.0
-            P_next[:] = 0.0
-            for b in range(s):
-                for c in range(s):
-                    for r in range(rank):
-                        P_next[b * rank + r, c * rank + r] = stationary[b, c]
+            _begin(stationary, rank, P_prior)
         else:
-            _predict(A[j - 1], Q[j - 1], x, P, x_next, P_next, scratch, rank)
-        L, eta = precision[j], shift[j]
+            _predict(A[j - 1], Q[j - 1], x, P, x_prior, P_prior, scratch, rank)
+        total += _innovate(precision[j], shift[j], x_prior, P_prior, phi, B)
+        _absorb(x_prior, P_prior, B, CP, x, P)
+    return total
+
+
+@njit(**_JIT)
+def _filter(A, Q, stationary, precision, shift, states, covs, seen, gains, errors):
+    """Forward pass: log Z, and all that the backward pass needs."""
+    n, rank = shift.shape
+    size = stationary.shape[0] * rank
+    x_prior, P_prior = np.zeros(size), np.zeros((size, size))
+    scratch, CP = np.empty((size, size)), np.empty((rank, size))
+    phi, B = np.empty((rank, rank)), np.empty((rank, rank + 1))
+    total = 0.0
+    for j in range(n):
+        if j == 0:
+            _begin(stationary, rank, P_prior)
+        else:
+            _predict(
+                A[j - 1], Q[j - 1], states[j - 1], covs[j - 1], x_prior, P_prior, scratch, rank
+            )
+        total += _innovate(precision[j], shift[j], x_prior, P_prior, phi, B)
+        _absorb(x_prior, P_prior, B, CP, states[j], covs[j])
         for r in range(rank):
-            product = 0.0
+            errors[j, r] = B[r, rank]
+            errors[j, rank + r] = x_prior[r]
             for q in range(rank):
-                product += L[r, q] * x_next[q]
-                value = 1.0 if r == q else 0.0
-                for i in range(rank):
-                    value += L[r, i] * P_next[i, q]
-                phi[r, q] = value
-                B[r, q] = L[r, q]
-            residual[r] = eta[r] - product
-            B[r, rank] = residual[r]
-            total += (eta[r] - 0.5 * product) * x_next[r]
-        total -= 0.5 * _solve(phi, B)
-        for r in range(rank):
-            value = 0.0
-            for q in range(rank):
-                C[r, q] = 0.5 * (B[r, q] + B[q, r])
-                value += P_next[r, q] * B[q, rank]
-            total += 0.5 * residual[r] * value
-        for r in range(rank):
+                gains[j, r, q] = 0.5 * (B[r, q] + B[q, r])
             for q in range(size):
-                value = 0.0
-                for i in range(rank):
-                    value += C[r, i] * P_next[i, q]
-                CP[r, q] = value
-        for p in range(size):
-            value = x_next[p]
-            for r in range(rank):
-                value += P_next[r, p] * B[r, rank]
-            x[p] = value
-            for q in range(size):
-                value = P_next[p, q]
-                for r in range(rank):
-                    value -= P_next[r, p] * CP[r, q]
-                P[p, q] = value
-        if keep:
-            states[j] = x
-            covs[j] = P
-            for r in range(rank):
-                errors[j, r] = B[r, rank]
-                errors[j, rank + r] = x_next[r]
-                for q in range(rank):
-                    gains[j, r, q] = C[r, q]
-                for q in range(size):
-                    seen[j, r, q] = P_next[r, q]
+                seen[j, r, q] = P_prior[r, q]
     return total
 
 
@@ -286,26 +326,18 @@ def _smoothed(H, predicted, r, N, NH, mean, cov):
 
 
 @njit(**_JIT)
-def _smooth(A, Q, stationary, precision, shift):
-    """Forward and backward pass."""
-    n, rank = shift.shape
-    s = stationary.shape[0]
-    size = s * rank
-    states, covs = np.empty((n, size)), np.empty((n, size, size))
-    seen, gains = np.empty((n, rank, size)), np.empty((n, rank, rank))
-    errors = np.empty((n, 2 * rank))
-    total = _filter(A, Q, stationary, precision, shift, True, states, covs, seen, gains, errors)
-    mean, cov = np.empty((n, rank)), np.empty((n, rank, rank))
-    back, back_cov = np.empty((n, size)), np.empty((n, size, size))
-    r, N = np.zeros(size), np.zeros((size, size))
+def _lead_back(A, seen, gains, errors, back, back_cov, mean, cov):
+    """Backward pass, and the functions at each coordinate."""
+    n, rank, size = seen.shape
+    s = size // rank
     u, NA, scratch = np.zeros(size), np.zeros((size, size)), np.empty((size, size))
     CP, NH = np.empty((rank, size)), np.empty((rank, size))
-    nothing = np.zeros((s, s))
+    transposed, nothing = np.empty((s, s)), np.zeros((s, s))
     for j in range(n - 1, -1, -1):
         if j + 1 < n:
-            _predict(A[j].T, nothing, r, N, u, NA, scratch, rank)
-        _step_back(seen[j], gains[j], errors[j], u, NA, r, N, CP, scratch)
-        back[j] = r
-        back_cov[j] = N
-        _smoothed(seen[j], errors[j, rank:], r, N, NH, mean[j], cov[j])
-    return mean, cov, total, states, covs, back, back_cov
+            for b in range(s):
+                for c in range(s):
+                    transposed[b, c] = A[j, c, b]
+            _predict(transposed, nothing, back[j + 1], back_cov[j + 1], u, NA, scratch, rank)
+        _step_back(seen[j], gains[j], errors[j], u, NA, back[j], back_cov[j], CP, scratch)
+        _smoothed(seen[j], errors[j, rank:], back[j], back_cov[j], NH, mean[j], cov[j])
