@@ -13,8 +13,8 @@ from .._iterate import Iterations, warn_caller
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
-from ._funbat_entries import Entries, refuse_other_forms
-from ._funbat_parameters import chosen_damping, chosen_layout, chosen_priors
+from ._funbat_entries import Entries, refuse_other_forms, refuse_times
+from ._funbat_parameters import chosen_damping, chosen_layout, chosen_priors, scaled_modes
 from ._funbat_queries import drawn_values, function_posterior, predicted
 from ._funbat_start import started
 from ._funbat_state import SEARCH_EVERY
@@ -50,7 +50,8 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Prior of the functions, rougher to smoother; "iid" for modes without order, whose unseen
         coordinates then have the prior.
     length_scale : float or sequence of float, default=0.1
-        Distance over which functions vary, in units of the scaled axis; the start of its search.
+        Distance over which functions vary, in units of the scaled axis; the start of its search,
+        or the bound next to it.
     variance : float or sequence of float, default=1.0
         Prior variance of a function.
     optimize_length_scale : bool, default=True
@@ -88,7 +89,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Source of the starts.
     verbose : int, default=0
-        Whether each sweep prints a line.
+        Whether each sweep of the last start left prints a line.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where the sums over entries run; filters along coordinates run on the host.
 
@@ -256,7 +257,9 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         y : {array-like, dask array} of shape (n_entries,)
             Values.
         sample_weight : {array-like, dask array} of shape (n_entries,), default=None
-            Factors of the noise precision: an integer weight stands for as many repetitions.
+            Factors of the noise precision: a weight stands for as many repetitions, so that their
+            sum counts, too. Divide weights that only compare the entries, such as one over known
+            variances, by their mean.
 
         Returns
         -------
@@ -296,7 +299,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             chosen_damping(self)
             values = self._standardised(to_numpy(y).astype(np.float64)[used], weight[used])
             data = to_numpy(X)[used].astype(np.float64)
-            entries = Entries.of(data, values, weight[used], self.normalize_index)
+            entries = Entries.of(data, values, weight[used], scaled_modes(self, priors))
             self.decomposition_ = "cp" if layout.elementwise else "tucker"
             rng = check_random_state(self.random_state)
             seeds = rng.randint(np.iinfo(np.int32).max, size=self.n_init)
@@ -341,7 +344,8 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             for run in runs:
                 while run.n_sweeps < min(n_sweeps, self.max_iter - 1) and not run.settled:
                     run.sweep()
-            runs = sorted(runs, key=lambda run: -run.bound)[: (len(runs) + 1) // 2]
+            # In place, so that nobody keeps the others in memory.
+            runs[:] = sorted(runs, key=lambda run: -run.bound)[: (len(runs) + 1) // 2]
         best = runs[0]
         rule = {"max_iter": self.max_iter, "tol": self.tol, "done": best.n_sweeps}
         loop = Iterations(self, X, y, **rule)
@@ -422,13 +426,28 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes, order="C")
         be.check_home(self, "length_scale_", "predict")
-        data = to_numpy(X).astype(np.float64, copy=False)
+        data = self._queries(to_numpy(X))
         mean, var = predicted(self._posterior, data, variance=return_std)
         mean = self._home(be, X, self.intercept_ + self.y_scale_ * mean)
         if not return_std:
             return mean
         noise = 1 / self._posterior.precision if include_noise else 0.0
         return mean, self._home(be, X, self.y_scale_ * np.sqrt(var + noise))
+
+    def _queries(self, X):
+        """Queries in double precision."""
+        return np.stack([self._located(mode, x) for mode, x in enumerate(X.T)], axis=1)
+
+    def _located(self, mode, x):
+        """Coordinates in a mode in double precision.
+
+        Where there is no order, a coordinate that single precision has rounded, now or in the fit,
+        would be one that was not seen.
+        """
+        single = np.float32 in (x.dtype, to_numpy(self.length_scale_).dtype)
+        x = x.astype(np.float64, copy=False)
+        factor, axis = self._posterior.factors[mode], self._posterior.axes[mode]
+        return axis.restored(x) if single and factor.prior.kernel == "iid" else x
 
     @staticmethod
     def _home(be, X, values):
@@ -481,15 +500,20 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         ------
         ValueError
             If there is no such mode, or t is no finite vector.
+        TypeError
+            If t holds dates.
         """
         check_is_fitted(self)
         factor, axis = self._mode(mode)
-        t = np.asarray(to_numpy(t), dtype=np.float64)
+        refuse_times(t, "t")
+        t = np.asarray(to_numpy(t))
+        t = t if t.dtype == np.float32 else t.astype(np.float64)
         if t.ndim != 1 or not np.isfinite(t).all():
+            held = "an array" if np.isfinite(t).all() else "NaN or infinity in an array"
             raise ValueError(
-                f"t must be a vector of finite coordinates. Got an array of shape {t.shape}."
+                f"t must be a vector of finite coordinates. Got {held} of shape {t.shape}."
             )
-        mean, cov = function_posterior(factor, axis.scaled(t))
+        mean, cov = function_posterior(factor, axis.scaled(self._located(mode, t)))
         return (mean, cov) if return_cov else mean
 
     def _mode(self, mode):
@@ -523,7 +547,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         be = get_backend(self.backend, X)
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes, order="C")
         be.check_home(self, "length_scale_", "sample_y")
-        data = to_numpy(X).astype(np.float64, copy=False)
+        data = self._queries(to_numpy(X))
         rng = check_random_state(random_state)
         values = drawn_values(self._posterior, data, n_samples, rng)
         return self._home(be, X, self.intercept_ + self.y_scale_ * values)

@@ -30,9 +30,20 @@ def refuse_other_forms(X):
             f"Found array with dim {n_dims}, but FunBaT needs coordinates, with one row per entry."
             " tensor_to_entries makes them of a tensor."
         )
+    refuse_times(X, "X")
+
+
+def refuse_times(X, name):
+    """Raise where data hold dates or durations.
+
+    Raises
+    ------
+    TypeError
+        If they do.
+    """
     if _holds_times(X):
         raise TypeError(
-            "X holds dates or durations. Convert them to floats first, such as days since the"
+            f"{name} holds dates or durations. Convert them to floats first, such as days since the"
             " first: (t - t.min()) / np.timedelta64(1, 'D')."
         )
 
@@ -57,31 +68,38 @@ class Axis:
 
     Attributes
     ----------
-    origin, span : float
-        Scaled coordinates are ``(x - origin) / span``.
+    origin, half : float
+        Scaled coordinates are ``(x - origin) / (2 half)``.
     points : float64 ndarray of shape (n_points,)
         Distinct coordinates of the entries, sorted.
     """
 
     origin: float
-    span: float
+    half: float
     points: np.ndarray
 
     @classmethod
     def of(cls, x, normalize):
         """Axis of the coordinates of some entries, and their places on it."""
         points, places = np.unique(x, return_inverse=True)
-        origin, span = 0.0, 1.0
+        origin, half = 0.0, 0.5
         if normalize:
             origin = float(points[0])
             # Halves, because the difference of large numbers may overflow.
-            half = points[-1] / 2 - points[0] / 2
-            span = float(2 * half) if half > 0 else 1.0
-        return cls(origin, span, points), np.ravel(places)
+            half = float(points[-1] / 2 - points[0] / 2) or 0.5
+        return cls(origin, half, points), np.ravel(places)
 
     def scaled(self, x):
         """Scaled coordinates."""
-        return (x - self.origin) / self.span
+        return (x / 2 - self.origin / 2) / self.half
+
+    def restored(self, x):
+        """Coordinates of which single precision has left the points that they round to."""
+        with np.errstate(over="ignore"):
+            rounded, x_rounded = self.points.astype(np.float32), x.astype(np.float32)
+        places = np.minimum(np.searchsorted(rounded, x_rounded), rounded.size - 1)
+        moved = (rounded[places] == x_rounded) & ~np.isin(x, self.points)
+        return np.where(moved, self.points[places], x)
 
 
 @dataclass(frozen=True)
@@ -135,15 +153,16 @@ class Entries:
             Standardised values.
         weight : float64 ndarray of shape (n_entries,)
             Positive weights.
-        normalize : bool
-            Whether axes are scaled to [0, 1].
+        normalize : bool or sequence of bool
+            Whether axes, or each of them, are scaled to [0, 1].
 
         Returns
         -------
         entries : Entries
             Axes and orders.
         """
-        axes, places = zip(*(Axis.of(x, normalize) for x in X.T), strict=True)
+        scaled = np.broadcast_to(normalize, X.shape[1])
+        axes, places = zip(*map(Axis.of, X.T, scaled), strict=True)
         places, weight_of, target = _merged(np.stack(places, axis=1), axes, weight, weight * y)
         orders = []
         for mode, axis in enumerate(axes):

@@ -49,12 +49,23 @@ def chosen_priors(estimator, n_modes):
             "length_scale_bounds must be a lower and an upper bound. Got"
             f" {estimator.length_scale_bounds!r}."
         )
+    if estimator.optimize_length_scale:
+        # Without order there is no length to search for.
+        lengths = [
+            length if kernel == "iid" else float(np.clip(length, *bounds))
+            for kernel, length in zip(kernels, lengths, strict=True)
+        ]
     priors = [
         Prior(kernel, float(length), float(variance))
         for kernel, length, variance in zip(kernels, lengths, variances, strict=True)
     ]
     noise_prior = _pair(estimator.noise_prior, "noise_prior")
     return priors, bounds if estimator.optimize_length_scale else None, noise_prior
+
+
+def scaled_modes(estimator, priors):
+    """Whether the axis of each mode is scaled; labels need not be, and might become the same."""
+    return [bool(estimator.normalize_index) and prior.kernel != "iid" for prior in priors]
 
 
 def chosen_damping(estimator):

@@ -22,6 +22,8 @@ from ._funbat_prior import Prior
 _REACH, _EVALUATIONS = 1.5, 12
 # Sweeps from one search to the next.
 SEARCH_EVERY = 5
+# Share of the sum of squares below which the squared error, a difference, is rounding error.
+_ROUNDING = 1e-14
 # Sums over entries are made for as many coordinates at once as have this many numbers: 256 MiB.
 _BUDGET = 2**25
 
@@ -107,6 +109,10 @@ class Factor:
         Scaled coordinates.
     mean, cov : float64 ndarray of shape (n, R) and (n, R, R)
         What is believed of them at each coordinate.
+    sent : tuple of float64 ndarray
+        The messages that this comes from: Lambda and eta.
+    states : tuple of float64 ndarray
+        What predictions need. It takes the most memory, and is made for them alone.
     """
 
     prior: Prior
@@ -115,6 +121,7 @@ class Factor:
     cov: np.ndarray
 
     divergence: float = 0.0
+    sent: tuple = ()
     states: tuple = ()
 
     def __post_init__(self):
@@ -258,8 +265,8 @@ class Belief:
         if bounds is not None and factor.prior.kernel != "iid":
             factor.prior = self._better_prior(factor, precision, shift, bounds)
         inputs = factor.filter_inputs(factor.prior)
-        mean, cov, evidence, *states = smooth(self.host, *inputs, precision, shift)
-        factor.mean, factor.cov, factor.states = mean, cov, tuple(states)
+        mean, cov, evidence, *_ = smooth(self.host, *inputs, precision, shift)
+        factor.mean, factor.cov, factor.sent = mean, cov, (precision, shift)
         factor.refresh()
         second = cov + mean[:, :, None] * mean[:, None, :]
         factor.divergence = float(
@@ -309,14 +316,14 @@ class Belief:
         """Equation (7)."""
         if self.layout.elementwise:
             return
-        size = self.layout.size
         sent = (self.precision * self.G, self.precision * self.h)
         packed_precision, shift = self._damped("core", sent, self.damping[1])
-        lower = cho_factor(np.eye(size) + packed_precision[self.layout.joint], lower=True)
-        self.core_cov = cho_solve(lower, np.eye(size))
-        self.core_cov = (self.core_cov + self.core_cov.T) / 2
-        self.core_mean = cho_solve(lower, shift)
-        self.core_logdet = -2 * float(np.sum(np.log(np.diag(lower[0]))))
+        precision = packed_precision[self.layout.joint]
+        try:
+            found = _regressed(precision, shift)
+        except np.linalg.LinAlgError:
+            found = _regressed_on_the_visible(precision, shift)
+        self.core_mean, self.core_cov, self.core_logdet = found
 
     def squared_error(self):
         """Expected weighted sum of squared errors, equation (8)."""
@@ -327,7 +334,8 @@ class Belief:
         else:
             second = self.core_cov + np.outer(self.core_mean, self.core_mean)
             fit, power = self.core_mean @ self.h, np.sum(second * self.G[self.layout.joint])
-        return float(self.entries.sum_squares - 2 * fit + power)
+        total = self.entries.sum_squares
+        return max(float(total - 2 * fit + power), _ROUNDING * total)
 
     def update_noise(self, sse):
         """Equation (8): the Gamma distribution of the precision."""
@@ -355,11 +363,19 @@ class Belief:
         return Posterior(
             self.entries.axes,
             Layout(self.layout.ranks, self.layout.elementwise),
-            [copy(factor) for factor in self.factors],
+            [self._with_states(factor) for factor in self.factors],
             self.core_mean,
             self.core_cov,
             self.precision,
         )
+
+    def _with_states(self, factor):
+        """The functions of a mode as predictions need them."""
+        found = copy(factor)
+        inputs = factor.filter_inputs(factor.prior)
+        found.states = tuple(smooth(self.host, *inputs, *factor.sent)[3:])
+        found.sent = ()
+        return found
 
     def sweep(self, *, held, bounds=None):
         """One sweep over modes, core and noise.
@@ -411,6 +427,24 @@ class _Pieces:
         for begin in self.begins:
             end = min(begin + self.begins.step, self.begins.stop)
             yield (slice(begin, end), *self.belief.sums(self.mode, begin, end))
+
+
+def _regressed(precision, shift):
+    """Mean, covariance and the logarithm of its determinant, of coefficients with a unit prior."""
+    unit = np.eye(shift.size)
+    lower = cho_factor(unit + precision, lower=True)
+    cov = cho_solve(lower, unit)
+    logdet = -2 * float(np.sum(np.log(np.diag(lower[0]))))
+    return cho_solve(lower, shift), (cov + cov.T) / 2, logdet
+
+
+def _regressed_on_the_visible(precision, shift):
+    """The same where next to the data the prior vanishes: what rounding hides keeps its prior."""
+    values, vectors = np.linalg.eigh(precision)
+    seen = values > shift.size * np.finfo(values.dtype).eps * values[-1]
+    values = np.where(seen, values, 0.0)
+    mean = vectors @ (seen * (vectors.T @ shift) / (1 + values))
+    return mean, (vectors / (1 + values)) @ vectors.T, -float(np.sum(np.log1p(values)))
 
 
 def _totals(values, indptr):

@@ -255,6 +255,12 @@ def _located(x, axis, mode):
     rounded = axis.astype(x.dtype)[order]
     nearest = np.minimum(np.searchsorted(rounded, x), axis.size - 1)
     places, strange = order[nearest], rounded[nearest] != x
+    twins = np.intersect1d(rounded[1:][np.diff(rounded) == 0], x)
+    if twins.size:
+        raise ValueError(
+            f"Column {mode} of X is in {x.dtype}, in which several of coords[{mode}] round to"
+            f" {twins[0]:.9g}. Pass X in double precision."
+        )
     if strange.any():
         raise ValueError(
             f"Column {mode} of X has {np.count_nonzero(strange)} coordinates that are not in"

@@ -16,7 +16,12 @@ from sklearn.utils.validation import validate_data
 from .._backend import get_backend
 from ..decomposition._funbat import _CONSTANT, _Run
 from ..decomposition._funbat_entries import Axis, Entries, refuse_other_forms
-from ..decomposition._funbat_parameters import chosen_damping, chosen_layout, chosen_priors
+from ..decomposition._funbat_parameters import (
+    chosen_damping,
+    chosen_layout,
+    chosen_priors,
+    scaled_modes,
+)
 from ..decomposition._funbat_start import started
 from ..decomposition._funbat_state import Belief, Layout
 from ._blocks import as_row_blocks, map_rows
@@ -101,7 +106,8 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     layout = chosen_layout(estimator, X.shape[1])
     priors, bounds, noise_prior = chosen_priors(estimator, X.shape[1])
     chosen_damping(estimator)
-    entries, blocks = _prepared(estimator, X, y, sample_weight, layout)
+    scaled = scaled_modes(estimator, priors)
+    entries, blocks = _prepared(estimator, X, y, sample_weight, layout, scaled)
     estimator.decomposition_ = "cp" if layout.elementwise else "tucker"
     held = estimator.warmup_precision
 
@@ -143,7 +149,7 @@ def _as_floats(X):
     return X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
 
 
-def _prepared(estimator, X, y, sample_weight, layout):
+def _prepared(estimator, X, y, sample_weight, layout, scaled):
     """Entries without orders, which stand for all, and those of each block on the workers."""
     rows, starts = as_row_blocks(X, y, sample_weight)
     raw = RowBlocks([row[0] for row in rows], starts)
@@ -156,7 +162,7 @@ def _prepared(estimator, X, y, sample_weight, layout):
         )
     data = RowBlocks([data.blocks[k] for k in kept], [starts[k] for k in kept])
     points, largest = data.sum(_extent, merge=_merge_extents)
-    axes = [Axis.of(x, estimator.normalize_index)[0] for x in points]
+    axes = [Axis.of(x, normalize)[0] for x, normalize in zip(points, scaled, strict=True)]
     # Divided first, because squares of large numbers overflow.
     largest = largest or 1.0
     total, mean, spread = data.sum(_spread, state=largest, merge=_merge_spreads)

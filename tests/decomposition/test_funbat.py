@@ -229,6 +229,24 @@ def test_best_of_several_starts_is_kept():
     assert errors[-1] < 0.1 < 0.5 < np.mean(errors[:-1])
 
 
+@pytest.mark.parametrize("decomposition", ["tucker", "cp"])
+def test_starts_that_are_given_up_take_no_memory(decomposition, monkeypatch):
+    ascend, kept = FunBaT._ascend, []
+
+    def watched(self, be, X, y, runs):
+        assert len(runs) == 4
+        best = ascend(self, be, X, y, runs)
+        kept.extend(runs)
+        return best
+
+    monkeypatch.setattr(FunBaT, "_ascend", watched)
+    model = funbat(kernel="matern52", n_init=4, decomposition=decomposition).fit(X, Y)
+    assert len(kept) == 1
+    # Nor do the states of filters before there is something to predict.
+    assert all(factor.states == () for factor in kept[0].belief.factors)
+    assert all(factor.sent == () for factor in model._posterior.factors)
+
+
 @pytest.mark.parametrize("max_iter", [1, 2, 12])
 def test_starts_have_no_more_sweeps_than_are_allowed(max_iter):
     with pytest.warns(ConvergenceWarning, match=f"after max_iter={max_iter} iterations"):
@@ -244,6 +262,8 @@ def test_starts_have_no_more_sweeps_than_are_allowed(max_iter):
 def test_weights_are_repetitions(decomposition, fit_intercept):
     weight = np.random.default_rng(0).integers(0, 4, Y.size)
     rule = partial(funbat, decomposition=decomposition, fit_intercept=fit_intercept)
+    # Searches for a length scale stop where the evidence is flat, which enlarges rounding errors.
+    rule = partial(rule, optimize_length_scale=False)
     weighted = rule().fit(X, Y, weight)
     repeated = rule().fit(np.repeat(X, weight, axis=0), np.repeat(Y, weight))
     for a, b in zip(
@@ -254,6 +274,14 @@ def test_weights_are_repetitions(decomposition, fit_intercept):
         assert_allclose(a, b, rtol=1e-7, atol=1e-9)
     assert weighted.n_iter_ == repeated.n_iter_
     assert_allclose(weighted.objective_history_, repeated.objective_history_, rtol=1e-9)
+
+
+def test_length_scales_do_not_tell_weights_from_repetitions():
+    weight = np.random.default_rng(0).integers(0, 4, Y.size)
+    weighted = funbat().fit(X, Y, weight)
+    repeated = funbat().fit(np.repeat(X, weight, axis=0), np.repeat(Y, weight))
+    assert_allclose(weighted.length_scale_, repeated.length_scale_, rtol=1e-4)
+    assert_allclose(weighted.predict(QUERIES), repeated.predict(QUERIES), rtol=1e-4, atol=1e-5)
 
 
 def test_weight_zero_is_absence():
@@ -317,6 +345,17 @@ def test_kernels_may_differ_between_modes():
     assert_array_equal(mean, np.zeros((1, 2)))
     assert_array_equal(cov, np.eye(2)[None])
     assert model.score(X, Y) > 0.95
+
+
+@pytest.mark.parametrize(("start", "bounds"), [(0.01, (0.5, 10)), (5.0, (0.01, 0.4))])
+def test_length_scales_keep_to_their_bounds(start, bounds):
+    rule = {"length_scale": start, "length_scale_bounds": bounds}
+    model = funbat(kernel=["matern12", "iid", "matern32"], **rule).fit(X, Y)
+    assert bounds[0] <= model.length_scale_[[0, 2]].min()
+    assert model.length_scale_[[0, 2]].max() <= bounds[1]
+    assert model.length_scale_[1] == start  # without order there is nothing to search
+    fixed = funbat(optimize_length_scale=False, **rule).fit(X, Y)
+    assert_array_equal(fixed.length_scale_, start)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

@@ -79,6 +79,30 @@ def test_single_precision_stays_and_is_computed_in_double(fitted):
     assert model.predict(X).dtype == np.float64
 
 
+@pytest.mark.parametrize("fitted_in", [np.float32, np.float64])
+@pytest.mark.parametrize("asked_in", [np.float32, np.float64])
+def test_labels_that_single_precision_has_rounded_are_found(fitted_in, asked_in):
+    model = funbat(kernel=["iid", "matern12", "iid"]).fit(X.astype(fitted_in), Y)
+    expected = funbat(kernel=["iid", "matern12", "iid"]).fit(X, Y)
+    queries = X[:40].astype(asked_in)
+    assert_allclose(model.predict(queries), expected.predict(X[:40]), atol=1e-4)
+    assert_allclose(model.sample_y(queries, 2), expected.sample_y(X[:40], 2), atol=1e-4)
+    found = model.predict_factors(0, queries[:, 0])
+    assert_allclose(found, expected.predict_factors(0, X[:40, 0]), atol=1e-4)
+    # Labels that were not seen stay so, next to the others as well.
+    assert_array_equal(model.predict_factors(0, queries[:, 0] + asked_in(1e-3)), 0)
+
+
+def test_labels_that_only_double_precision_tells_apart_stay_apart():
+    labels, places = np.unique(X[:, 0], return_inverse=True)
+    data = np.column_stack([2.0**24 + places, X[:, 1:]])
+    model = funbat(kernel="iid").fit(data, Y)
+    assert model.factor_mean_[0].shape == (labels.size, 2)
+    even = model.indices_[0][::2].astype(np.float32)
+    assert_array_equal(model.predict_factors(0, even), model.factor_mean_[0][::2])
+    assert_allclose(model.predict(data), funbat(kernel="iid").fit(X, Y).predict(X), rtol=1e-9)
+
+
 def test_input_is_left_alone():
     data, values, weight = X.copy(), Y.copy(), np.ones(Y.size)
     funbat().fit(data, values, weight).predict(data)
@@ -159,6 +183,38 @@ def test_near_equal_coordinates_are_harmless(kernel):
     assert r2_score(values, mean) > 0.8
     if kernel != "iid":
         assert_allclose(mean[::2], mean[1::2], rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("kernel", N_BLOCKS)
+def test_axis_may_be_as_long_as_numbers_go(kernel):
+    data = 1.7e308 * (2 * (X - X.min(axis=0)) / np.ptp(X, axis=0) - 1)
+    expected = funbat(kernel=kernel).fit(X, Y).predict(X)
+    assert_allclose(funbat(kernel=kernel).fit(data, Y).predict(data), expected, rtol=1e-6)
+
+
+def test_label_far_away_does_not_merge_the_others():
+    labels = np.unique(X[:, 0], return_inverse=True)[1].astype(float)
+    data = np.column_stack([labels, X[:, 1:]])
+    expected = funbat(kernel=["iid", "matern12", "matern12"]).fit(data, Y)
+    moved = data.copy()
+    moved[labels == 0, 0] = -1e20
+    model = funbat(kernel=["iid", "matern12", "matern12"]).fit(moved, Y)
+    assert_allclose(model.predict(moved), expected.predict(data), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("decomposition", ["tucker", "cp"])
+@pytest.mark.parametrize("kernel", N_BLOCKS)
+@pytest.mark.parametrize("weight", [1e5, 1e12])
+def test_weight_of_many_exact_values_ends_in_rounding_errors_alone(decomposition, kernel, weight):
+    model = funbat(4, decomposition=decomposition, kernel=kernel)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        model.fit(X, TRUTH(X), np.full(Y.size, weight))
+        mean, std = model.predict(X, return_std=True)
+    assert_allclose(mean, TRUTH(X), atol=1e-3)
+    assert 0 < model.noise_std_ < 1e-3
+    assert np.all(std < 1e-2)
 
 
 @pytest.mark.parametrize("kernel", N_BLOCKS)
@@ -394,8 +450,11 @@ def test_bad_questions_are_refused(fitted):
     for mode in (3, -1, 0.5, "a"):
         with pytest.raises(ValueError, match=f"mode={mode!r} must be an integer from 0 to 2"):
             fitted.predict_factors(mode, [0.5])
-    for t in ([[0.5]], 0.5, [np.nan]):
-        with pytest.raises(ValueError, match="t must be a vector of finite"):
+    for t, got in (([[0.5]], "an array"), (0.5, "an array"), ([np.nan], "NaN or infinity in an")):
+        with pytest.raises(ValueError, match=f"t must be a vector of finite .* Got {got}"):
+            fitted.predict_factors(0, t)
+    for t in (DATES, DATES.tolist(), DATES - DATES[0]):
+        with pytest.raises(TypeError, match=r"t holds dates or durations. Convert them to fl"):
             fitted.predict_factors(0, t)
     with pytest.raises(ValueError, match="n_samples == 0, must be >= 1"):
         fitted.sample_y(X, 0)

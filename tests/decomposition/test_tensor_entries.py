@@ -209,6 +209,14 @@ def test_coordinates_that_single_precision_has_rounded_are_found():
     assert_array_equal(axes[0], axis)
 
 
+def test_coordinates_that_single_precision_does_not_tell_apart_are_refused():
+    axis = [1e9, 1e9 + 1, 2e9]
+    with pytest.raises(ValueError, match=r"several of coords\[0\] round to 1e\+09. Pass X in dou"):
+        entries_to_tensor(np.float32([[1e9], [2e9]]), [1.0, 2.0], [axis])
+    T, _ = entries_to_tensor(np.float32([[2e9]]), [2.0], [axis])
+    assert_array_equal(T, [np.nan, np.nan, 2.0])
+
+
 def test_predictions_fill_the_tensor():
     rng = np.random.default_rng(0)
     full = np.outer(np.sin(np.arange(12) / 3), np.cos(np.arange(9) / 4))
