@@ -1,5 +1,6 @@
 """Entries of a tensor with continuous indices: axes, merged duplicates, and orders by mode."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -50,7 +51,9 @@ def refuse_times(X, name):
 
 def _holds_times(X):
     """Whether a column, by its type or by its first element, is of dates or durations."""
-    dtypes = list(getattr(X, "dtypes", [getattr(X, "dtype", None)]))
+    dtypes = getattr(X, "dtypes", getattr(X, "dtype", None))
+    # Data frames have one for each column, series one.
+    dtypes = list(dtypes) if isinstance(dtypes, Iterable) else [dtypes]
     # NumPy and pandas tell the kind, polars has a method.
     kinds = [getattr(dtype, "kind", "") for dtype in dtypes]
     if "m" in kinds or "M" in kinds:

@@ -128,14 +128,23 @@ def smooth(xp, A, Q, stationary, precision, shift):
         evidence = evidence - 0.5 * xp.linalg.slogdet(phi)[1] - 0.5 * xp.sum(m * (L @ m))
         evidence = evidence + xp.sum(eta * m) + 0.5 * xp.sum(residual * (S @ e))
         x, P = x + seen.T @ e, P - seen.T @ C @ seen
-        forward.append((m, seen, e, C, x, P))
+        # As a difference, these rows would be rounding error where a message is strong.
+        first = xp.linalg.solve(phi.T, seen)
+        first = xp.concat([(first[:, :rank] + first[:, :rank].T) / 2, first[:, rank:]], axis=1)
+        rest = xp.concat([first[:, rank:].T, P[rank:, rank:]], axis=1)
+        P = xp.concat([first, rest])
+        forward.append((seen, e, C, x, P))
     r, N = xp.zeros_like(x), xp.zeros_like(P)
     rows = []
     for j in range(n - 1, -1, -1):
-        m, seen, e, C, x, P = forward[j]
+        seen, e, C, x, P = forward[j]
         if j + 1 < n:
             F = _kron(xp, A[j, :, :], unit)
             r, N = F.T @ r, F.T @ N @ F
+        # Of the filtered covariance, which is small where a message is strong, and not of the
+        # predicted one, of which the difference would be rounding error.
+        first = P[:rank, :]
+        mean, cov = x[:rank] + first @ r, P[:rank, :rank] - first @ N @ first.T
         top = xp.concat([C @ seen, xp.zeros_like(P[rank:, :])])
         M = xp.eye(s * rank, dtype=shift.dtype, device=device) - top
         padded = xp.concat([e, xp.zeros_like(x[rank:])])
@@ -143,8 +152,7 @@ def smooth(xp, A, Q, stationary, precision, shift):
         corner = xp.concat([C, xp.zeros_like(P[rank:, :rank])])
         corner = xp.concat([corner, xp.zeros_like(P[:, rank:])], axis=1)
         N = M @ N @ M.T + corner
-        cov = seen[:, :rank] - seen @ N @ seen.T
-        rows.append((m + seen @ r, (cov + cov.T) / 2, x, P, r, N))
+        rows.append((mean, (cov + cov.T) / 2, x, P, r, N))
     mean, cov, *states = (xp.stack(column) for column in zip(*rows[::-1], strict=True))
     return (mean, cov, evidence, *states)
 

@@ -27,11 +27,11 @@ def smooth(A, Q, stationary, precision, shift):
     size = stationary.shape[0] * rank
     states, covs = np.empty((n, size)), np.empty((n, size, size))
     seen, gains = np.empty((n, rank, size)), np.empty((n, rank, rank))
-    errors = np.empty((n, 2 * rank))
+    errors = np.empty((n, rank))
     total = _filter(A, Q, stationary, precision, shift, states, covs, seen, gains, errors)
     mean, cov = np.empty((n, rank)), np.empty((n, rank, rank))
     back, back_cov = np.empty((n, size)), np.empty((n, size, size))
-    _lead_back(A, seen, gains, errors, back, back_cov, mean, cov)
+    _lead_back(A, states, covs, seen, gains, errors, back, back_cov, mean, cov)
     found = (mean, cov, np.asarray(total), states, covs, back, back_cov)
     return tuple(a.astype(shift.dtype, copy=False) for a in found)
 
@@ -155,8 +155,8 @@ def _predict(A, Q, x, P, x_next, P_next, scratch, rank):
 
 
 @njit(**_JIT)
-def _innovate(L, eta, x, P, phi, B):
-    """Solve ``(I + L S) [., e] = [L, eta - L m]`` into B; the term of log Z."""
+def _innovate(L, eta, x, P, phi, B, C):
+    """Solve ``Phi [., e] = [I, eta - L m]`` into B, ``Phi = I + L S``; C, and the term of log Z."""
     rank = L.shape[0]
     total = 0.0
     for r in range(rank):
@@ -164,10 +164,10 @@ def _innovate(L, eta, x, P, phi, B):
         for q in range(rank):
             product += L[r, q] * x[q]
             value = 1.0 if r == q else 0.0
+            B[r, q] = value
             for i in range(rank):
                 value += L[r, i] * P[i, q]
             phi[r, q] = value
-            B[r, q] = L[r, q]
         B[r, rank] = eta[r] - product
         total += (eta[r] - 0.5 * product) * x[r]
     total -= 0.5 * _solve(phi, B)
@@ -178,25 +178,42 @@ def _innovate(L, eta, x, P, phi, B):
             residual -= L[r, q] * x[q]
             value += P[r, q] * B[q, rank]
         total += 0.5 * residual * value
+        for q in range(r + 1):
+            value = 0.0
+            for i in range(rank):
+                value += B[r, i] * L[i, q] + B[q, i] * L[i, r]
+            C[r, q] = C[q, r] = 0.5 * value
     return total
 
 
 @njit(**_JIT)
-def _absorb(x_prior, P_prior, B, CP, x, P):
-    """``x <- x + P H^T e`` and ``P <- P - P H^T C H P``, C and e from the columns of B."""
+def _absorb(x_prior, P_prior, B, C, CP, x, P):
+    """``x <- x + P H^T e`` and ``P <- P - P H^T C H P``, whose first rows are ``Phi^-T H P``.
+
+    As a difference they would be rounding error where a message is strong.
+    """
     rank, size = CP.shape
     for r in range(rank):
         for q in range(size):
             value = 0.0
+            first = 0.0
             for i in range(rank):
-                value += 0.5 * (B[r, i] + B[i, r]) * P_prior[i, q]
+                value += C[r, i] * P_prior[i, q]
+                first += B[i, r] * P_prior[i, q]
             CP[r, q] = value
+            P[r, q] = first
+    for r in range(rank):
+        for q in range(r):
+            P[r, q] = P[q, r] = 0.5 * (P[r, q] + P[q, r])
     for p in range(size):
         value = x_prior[p]
         for r in range(rank):
             value += P_prior[r, p] * B[r, rank]
         x[p] = value
-        for q in range(size):
+    for p in range(rank, size):
+        for r in range(rank):
+            P[p, r] = P[r, p]
+        for q in range(rank, size):
             value = P_prior[p, q]
             for r in range(rank):
                 value -= P_prior[r, p] * CP[r, q]
@@ -222,14 +239,15 @@ def _evidence(A, Q, stationary, precision, shift):
     P, P_prior = np.zeros((size, size)), np.zeros((size, size))
     scratch, CP = np.empty((size, size)), np.empty((rank, size))
     phi, B = np.empty((rank, rank)), np.empty((rank, rank + 1))
+    C = np.empty((rank, rank))
     total = 0.0
     for j in range(n):
         if j == 0:
             _begin(stationary, rank, P_prior)
         else:
             _predict(A[j - 1], Q[j - 1], x, P, x_prior, P_prior, scratch, rank)
-        total += _innovate(precision[j], shift[j], x_prior, P_prior, phi, B)
-        _absorb(x_prior, P_prior, B, CP, x, P)
+        total += _innovate(precision[j], shift[j], x_prior, P_prior, phi, B, C)
+        _absorb(x_prior, P_prior, B, C, CP, x, P)
     return total
 
 
@@ -249,13 +267,10 @@ def _filter(A, Q, stationary, precision, shift, states, covs, seen, gains, error
             _predict(
                 A[j - 1], Q[j - 1], states[j - 1], covs[j - 1], x_prior, P_prior, scratch, rank
             )
-        total += _innovate(precision[j], shift[j], x_prior, P_prior, phi, B)
-        _absorb(x_prior, P_prior, B, CP, states[j], covs[j])
+        total += _innovate(precision[j], shift[j], x_prior, P_prior, phi, B, gains[j])
+        _absorb(x_prior, P_prior, B, gains[j], CP, states[j], covs[j])
         for r in range(rank):
             errors[j, r] = B[r, rank]
-            errors[j, rank + r] = x_prior[r]
-            for q in range(rank):
-                gains[j, r, q] = 0.5 * (B[r, q] + B[q, r])
             for q in range(size):
                 seen[j, r, q] = P_prior[r, q]
     return total
@@ -303,11 +318,15 @@ def _step_back(H, C, errors, u, NA, r, N, CP, scratch):
 
 
 @njit(**_JIT)
-def _smoothed(H, predicted, r, N, NH, mean, cov):
-    """Mean ``m + H r`` and covariance ``H P H^T - H N H^T`` of the functions at a coordinate."""
+def _smoothed(x, H, r, N, NH, mean, cov):
+    """Mean ``x + H r`` and covariance ``H - H N H^T`` of the functions at a coordinate.
+
+    H has the first rows of the filtered covariance, which are small where a message is strong. With
+    those of the predicted one the difference would be rounding error.
+    """
     rank, size = H.shape
     for a in range(rank):
-        value = predicted[a]
+        value = x[a]
         for q in range(size):
             value += H[a, q] * r[q]
         mean[a] = value
@@ -326,7 +345,7 @@ def _smoothed(H, predicted, r, N, NH, mean, cov):
 
 
 @njit(**_JIT)
-def _lead_back(A, seen, gains, errors, back, back_cov, mean, cov):
+def _lead_back(A, states, covs, seen, gains, errors, back, back_cov, mean, cov):
     """Backward pass, and the functions at each coordinate."""
     n, rank, size = seen.shape
     s = size // rank
@@ -339,5 +358,5 @@ def _lead_back(A, seen, gains, errors, back, back_cov, mean, cov):
                 for c in range(s):
                     transposed[b, c] = A[j, c, b]
             _predict(transposed, nothing, back[j + 1], back_cov[j + 1], u, NA, scratch, rank)
+        _smoothed(states[j], covs[j, :rank], u, NA, NH, mean[j], cov[j])
         _step_back(seen[j], gains[j], errors[j], u, NA, back[j], back_cov[j], CP, scratch)
-        _smoothed(seen[j], errors[j, rank:], back[j], back_cov[j], NH, mean[j], cov[j])

@@ -28,8 +28,13 @@ def chosen_layout(estimator, n_modes):
             f" max_core_size={limit}; use decomposition='cp' or lower rank."
         )
     if kind == "cp" and len(set(ranks)) > 1:
+        why = (
+            ""
+            if estimator.decomposition == "cp"
+            else (f", and a core of {size:.0f} > max_core_size={limit} leaves no other")
+        )
         raise ValueError(
-            f"decomposition='cp' has one rank for all modes. Got rank={estimator.rank!r}."
+            f"decomposition='cp' has one rank for all modes{why}. Got rank={estimator.rank!r}."
         )
     return Layout(ranks, kind == "cp")
 
