@@ -580,6 +580,7 @@ class _Run:
             if self.history:
                 gain = bound - self.history[-1]
                 self._gains.append(gain / self.belief.entries.total_weight)
+            if len(self._gains) >= _PATIENCE:
                 self.change = max(self._gains[-_PATIENCE:])
             self.history.append(bound)
         self.bound = bound
@@ -588,4 +589,4 @@ class _Run:
     @property
     def settled(self):
         """Whether the gain has been small for long enough."""
-        return len(self._gains) >= _PATIENCE and self.change <= self._estimator.tol
+        return self.change <= self._estimator.tol

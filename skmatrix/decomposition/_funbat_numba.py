@@ -3,7 +3,8 @@
 import numpy as np
 from numba import njit
 
-_JIT = {"cache": True, "nogil": True}
+# Divisions by zero give infinity, as in NumPy.
+_JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
 def accumulate(places, indptr, weight, target, means, moments, *, sizes, elementwise):

@@ -22,7 +22,8 @@ from ._funbat_prior import Prior
 _REACH, _EVALUATIONS = 1.5, 12
 # Sweeps from one search to the next.
 SEARCH_EVERY = 5
-# Share of the sum of squares below which the squared error, a difference, is rounding error.
+# Share of the sum of squares below which the squared error, a difference, is rounding error, and of
+# the prior variance of a function below which its own is.
 _ROUNDING = 1e-14
 # Sums over entries are made for as many coordinates at once as have this many numbers: 256 MiB.
 _BUDGET = 2**25
@@ -261,11 +262,18 @@ class Belief:
     def update_factor(self, mode, pieces, bounds=None):
         """Posterior of the functions of a mode, with a better length scale if bounds are given."""
         factor = self.factors[mode]
-        precision, shift = self._damped(mode, self.sent(mode, pieces), self.damping[0])
+        sent = self._damped(mode, self.sent(mode, pieces), self.damping[0])
+        precision, shift = _bounded(*sent, 1 / (_ROUNDING * factor.prior.variance))
         if bounds is not None and factor.prior.kernel != "iid":
             factor.prior = self._better_prior(factor, precision, shift, bounds)
         inputs = factor.filter_inputs(factor.prior)
         mean, cov, evidence, *_ = smooth(self.host, *inputs, precision, shift)
+        if not np.isfinite(evidence):
+            raise ValueError(
+                f"What is said of the functions of column {mode} of X is too certain for double"
+                f" precision. Divide sample_weight, whose sum is {self.entries.total_weight:.3g},"
+                " by its mean, lower variance or warmup_precision, or raise noise_prior."
+            )
         factor.mean, factor.cov, factor.sent = mean, cov, (precision, shift)
         factor.refresh()
         second = cov + mean[:, :, None] * mean[:, None, :]
@@ -427,6 +435,13 @@ class _Pieces:
         for begin in self.begins:
             end = min(begin + self.begins.step, self.begins.stop)
             yield (slice(begin, end), *self.belief.sums(self.mode, begin, end))
+
+
+def _bounded(precision, shift, limit):
+    """Messages whose precision is at most the limit: the same values, with less certainty."""
+    largest = np.abs(precision).max(axis=(1, 2))
+    share = limit / np.maximum(largest, limit)
+    return share[:, None, None] * precision, share[:, None] * shift
 
 
 def _regressed(precision, shift):

@@ -256,6 +256,12 @@ def test_unfinished_fits_warn_and_name_the_largest_of_the_last_gains(n_init):
     assert float(found[1]) == pytest.approx(gains[-3:].max(), rel=5e-3)
 
 
+def test_gains_that_are_too_few_are_not_said_to_be_large():
+    with pytest.warns(ConvergenceWarning, match="after max_iter=13 iterations the change is inf"):
+        funbat(max_iter=13, tol=1e9).fit(X, Y)
+    assert funbat(max_iter=14, tol=1e9).fit(X, Y).n_iter_ == 14
+
+
 def test_fit_may_end_in_its_warmup():
     with pytest.warns(ConvergenceWarning, match="after max_iter=3 iterations the change is inf"):
         model = funbat(max_iter=3).fit(X, Y)
