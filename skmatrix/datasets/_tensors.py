@@ -117,13 +117,13 @@ def make_functional_tensor(
     (1.0, 0.1)
     """
     sizes = list(n_points)
-    if not sizes or not all(n is None or (isinstance(n, Integral) and n >= 1) for n in sizes):
+    if not sizes or not all(n is None or (isinstance(n, Integral) and int(n) >= 1) for n in sizes):
         raise ValueError(
             "n_points must hold an integer of at least 1, or None, for each mode. Got"
             f" {n_points!r}."
         )
     ranks = [rank] * len(sizes) if isinstance(rank, Integral) else list(rank)
-    if len(ranks) != len(sizes) or not all(isinstance(r, Integral) and r >= 1 for r in ranks):
+    if len(ranks) != len(sizes) or not all(isinstance(r, Integral) and int(r) >= 1 for r in ranks):
         raise ValueError(
             f"rank must hold an integer of at least 1 for each of the {len(sizes)} modes. Got"
             f" {rank!r}."
@@ -136,7 +136,7 @@ def make_functional_tensor(
         core = rng.standard_normal(ranks)
     else:
         core = np.zeros(ranks)
-        core[(np.arange(ranks[0]),) * len(ranks)] = rng.standard_normal(ranks[0])
+        core[(np.arange(int(ranks[0])),) * len(ranks)] = rng.standard_normal(ranks[0])
     spread = np.std(FunctionalTensor(core)(X))
     truth = FunctionalTensor(core / spread if spread > 0 else core)
     return X, truth(X) + noise * rng.standard_normal(n_entries), truth
@@ -156,7 +156,8 @@ def _coordinates(rng, n_entries, sizes):
         )
     else:
         order = rng.permutation(n_entries)
-        places = np.unravel_index(_draw_distinct(rng, n_places, n_entries)[order], shape)
+        chosen = _draw_distinct(rng, n_places, n_entries)[order]
+        places = list(np.unravel_index(chosen, shape))
     on_grid = iter([axis[place] for axis, place in zip(axes, places, strict=True)])
     columns = [rng.uniform(size=n_entries) if n is None else next(on_grid) for n in sizes]
     return np.stack(columns, axis=1)

@@ -519,7 +519,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     def _mode(self, mode):
         """Factor and axis of a mode."""
         n_modes = len(self._posterior.factors)
-        if not isinstance(mode, Integral) or not 0 <= mode < n_modes:
+        if not isinstance(mode, Integral) or not 0 <= int(mode) < n_modes:
             raise ValueError(f"mode={mode!r} must be an integer from 0 to {n_modes - 1}.")
         return self._posterior.factors[mode], self._posterior.axes[mode]
 

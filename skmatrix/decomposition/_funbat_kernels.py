@@ -47,7 +47,7 @@ def accumulate(xp, places, indptr, weight, target, means, moments, *, sizes, ele
     h : array of shape (n_k, prod R_l), or (n_k, R) if `elementwise`
         Sums of products of means.
     """
-    tables = [([], []) for _ in sizes]
+    tables: list = [([], []) for _ in sizes]
     begin_m = begin_b = 0
     for (n, rank), table in zip(sizes, tables, strict=True):
         p = rank * (rank + 1) // 2
@@ -58,7 +58,7 @@ def accumulate(xp, places, indptr, weight, target, means, moments, *, sizes, ele
     for _, rank in sizes:
         width = width if elementwise else width * (rank * (rank + 1) // 2)
     n_entries, step = places.shape[0], max(1, _BLOCK // width)
-    totals = [None, None]
+    totals: list = [None, None]
     for begin in range(0, max(n_entries, 1), step):
         end = min(begin + step, n_entries)
         for which, factor in ((1, weight), (0, target)):

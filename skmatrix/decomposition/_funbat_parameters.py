@@ -77,7 +77,7 @@ def chosen_damping(estimator):
     """Shares of old messages to functions, core and noise."""
     value = estimator.damping
     shares = [value] * 3 if np.ndim(value) == 0 else list(value)
-    if len(shares) != 3 or not all(isinstance(s, Real) and 0 <= s < 1 for s in shares):
+    if len(shares) != 3 or not all(isinstance(s, Real) and 0 <= float(s) < 1 for s in shares):
         raise ValueError(
             "damping must be one number of at least 0 and less than 1, or three, for functions,"
             f" core and noise. Got {value!r}."
@@ -87,7 +87,7 @@ def chosen_damping(estimator):
 
 def _is_rank(value):
     """Whether a value is a number of functions."""
-    return isinstance(value, Integral) and value >= 1
+    return isinstance(value, Integral) and int(value) >= 1
 
 
 def _is_kernel(value):
@@ -97,7 +97,7 @@ def _is_kernel(value):
 
 def _is_positive(value):
     """Whether a value is a positive finite number."""
-    return isinstance(value, Real) and bool(np.isfinite(value)) and value > 0
+    return isinstance(value, Real) and bool(np.isfinite(float(value))) and float(value) > 0
 
 
 def _one_per_mode(value, n_modes, name, valid, what):

@@ -1,6 +1,7 @@
 """What is believed of functions at any coordinate, and of values there."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -86,7 +87,8 @@ def predicted(posterior, X, *, variance):
         Variances.
     """
     n = X.shape[0]
-    mean, var = np.empty(n), np.empty(n) if variance else None
+    mean = np.empty(n)
+    var: Any = np.empty(n) if variance else None
     for begin in range(0, n, _ROWS):
         rows = slice(begin, min(begin + _ROWS, n))
         tables = []

@@ -6,6 +6,7 @@ Equation numbers are those of :class:`FunBaT`.
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -174,13 +175,13 @@ class Belief:
         Shares of the last sweep's messages to functions, core and noise that stay.
     """
 
-    be: object
+    be: Any
     entries: Entries
     layout: Layout
     factors: list
     noise_prior: tuple
-    core_mean: np.ndarray | None = None
-    core_cov: np.ndarray | None = None
+    core_mean: Any = None
+    core_cov: Any = None
     precision: float = 1.0
     damping: tuple = (0.0, 0.0, 0.0)
 
@@ -262,8 +263,9 @@ class Belief:
     def update_factor(self, mode, pieces, bounds=None):
         """Posterior of the functions of a mode, with a better length scale if bounds are given."""
         factor = self.factors[mode]
-        sent = self._damped(mode, self.sent(mode, pieces), self.damping[0])
-        precision, shift = _bounded(*sent, 1 / (_ROUNDING * factor.prior.variance))
+        precision, shift = self._damped(mode, self.sent(mode, pieces), self.damping[0])
+        limit = 1 / (_ROUNDING * factor.prior.variance)
+        precision, shift = _bounded(precision, shift, limit)
         if bounds is not None and factor.prior.kernel != "iid":
             factor.prior = self._better_prior(factor, precision, shift, bounds)
         inputs = factor.filter_inputs(factor.prior)
@@ -302,17 +304,20 @@ class Belief:
 
     def _evidence(self, inputs, precision, shift):
         """Log Z of a mode."""
+        A, Q, stationary = inputs
         if self.host.name == "numpy":
-            return float(smooth(self.host, *inputs, precision, shift)[2])
+            return float(smooth(self.host, A, Q, stationary, precision, shift)[2])
         from ._funbat_numba import evidence
 
-        return evidence(*inputs, precision, shift)
+        return evidence(A, Q, stationary, precision, shift)
 
     # Core and noise -----------------------------------------------------------------------------
 
     def join(self, pieces):
         """Sums over all modes, packed G and h, from those of the last."""
-        last, self.G, self.h = self.factors[-1], 0.0, 0.0
+        last = self.factors[-1]
+        self.G: Any = 0.0
+        self.h: Any = 0.0
         for rows, F, h in pieces:
             second, first = last.moments[rows], last.mean[rows]
             if self.layout.elementwise:

@@ -233,10 +233,10 @@ def entries_to_tensor(X, y, coords=None, *, fill_value=np.nan, max_size=100_000_
         )
     dtype = y.dtype if y.dtype.kind == "f" else np.float64
     T = np.full(shape, fill_value, dtype=dtype)
-    places, inverse, counts = np.unique(
+    filled, inverse, counts = np.unique(
         np.ravel_multi_index(places, shape), return_inverse=True, return_counts=True
     )
-    T.flat[places] = np.bincount(np.ravel(inverse), weights=y) / counts
+    T.flat[filled] = np.bincount(np.ravel(inverse), weights=y) / counts
     return T, list(grid)
 
 

@@ -8,6 +8,7 @@ mode of a sweep, the sums that they are made of; what travels there are moments 
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array, check_random_state, column_or_1d
@@ -39,7 +40,7 @@ class BlockBelief(Belief):
         Entries of each block, places of its coordinates among all, and the layout.
     """
 
-    blocks: RowBlocks | None = None
+    blocks: Any = None
 
     def _contracted(self, mode):
         """Whether blocks contract the sums of a mode with the core, as nothing else needs them."""

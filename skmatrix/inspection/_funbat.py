@@ -148,7 +148,7 @@ class FactorFunctionDisplay:
             )
         n_modes = estimator.n_features_in_
         modes = _chosen_modes(mode, n_modes)
-        counted = isinstance(n_functions, Integral) and n_functions >= 1
+        counted = isinstance(n_functions, Integral) and int(n_functions) >= 1
         if n_functions is not None and not counted:
             raise ValueError(f"n_functions={n_functions!r} must be at least 1, or None.")
         curves = _true_curves(true_curves, mode, n_modes)
@@ -187,7 +187,10 @@ class FactorFunctionDisplay:
         self.ax_, self.figure_ = take_axes(
             type(self).__name__, ax, len(names), ", ".join(map(str, names))
         )
-        self.lines_, self.bands_, self.true_lines_, self.rugs_ = [], [], [], []
+        self.lines_: list = []
+        self.bands_: list = []
+        self.true_lines_: list = []
+        self.rugs_: list = []
         for place, ax in enumerate(self.ax_):
             self._plot_mode(ax, place, line_kwargs or {}, band_kwargs or {})
         self.ax_[0].set_ylabel("Function, mean ± 2 sd")
@@ -246,7 +249,7 @@ class FactorFunctionDisplay:
 
     def _add_legend(self):
         """One entry for each function that is in any panel, in the first panel."""
-        shown = {}
+        shown: dict = {}
         for lines in (*self.lines_, *self.true_lines_):
             for line in lines:
                 shown.setdefault(line.get_label(), line)
@@ -553,7 +556,7 @@ def _chosen_modes(mode, n_modes):
     """Modes to show."""
     if mode is None:
         return list(range(n_modes))
-    if not isinstance(mode, Integral) or not 0 <= mode < n_modes:
+    if not isinstance(mode, Integral) or not 0 <= int(mode) < n_modes:
         raise ValueError(f"mode={mode!r} must be an integer from 0 to {n_modes - 1}, or None.")
     return [int(mode)]
 
