@@ -115,7 +115,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         What it is multiplied by.
     decomposition_ : {"tucker", "cp"}
         What was fitted.
-    objective_history_ : array of shape (n_iter_ - n_warmup,)
+    objective_history_ : array of shape (n_iter - n_warmup,)
         Evidence bound after each sweep with free noise.
     n_iter_ : int
         Sweeps.
