@@ -20,8 +20,12 @@ DYNAMICS = {
 
 
 def van_loan(drift, density, gap):
-    """Transition and covariance over a gap, from one exponential."""
+    """Transition and covariance over a gap, from one exponential, or over long gaps from two."""
     s = drift.shape[0]
+    if gap * np.abs(np.linalg.eigvals(drift)).max() > 2:
+        # Growing and falling exponentials cancel.
+        A, Q = van_loan(drift, density, gap / 2)
+        return A @ A, A @ Q @ A.T + Q
     noise = np.zeros((s, s))
     noise[-1, -1] = density
     whole = expm(gap * np.block([[-drift, noise], [np.zeros((s, s)), drift.T]]))
