@@ -76,6 +76,19 @@ def test_smoother_is_the_dense_gaussian_process(kernel, rank, backend):
     assert_allclose(found[1], expected[1], rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("backend", ENGINES)
+@pytest.mark.parametrize("kernel", ["matern12", "matern32", "matern52"])
+def test_strong_messages_leave_small_covariances_and_not_rounding_errors(kernel, backend):
+    prior, points = Prior(kernel, 0.3, 1.4), np.linspace(0, 1, 6)
+    a = np.random.default_rng(0).standard_normal((6, 3, 3))
+    precision = 1e12 * (a @ np.swapaxes(a, 1, 2) + np.eye(3))
+    inputs = (*prior.transitions(np.diff(points)), prior.stationary(), precision, precision[:, 0])
+    mean, cov, *_ = smooth(get_backend(backend, points), *inputs)
+    # The prior adds about one to the precision.
+    assert_allclose(cov @ precision, np.broadcast_to(np.eye(3), (6, 3, 3)), atol=1e-9)
+    assert_allclose(mean, np.tile([1.0, 0, 0], (6, 1)), atol=1e-9)
+
+
 def problem(n_modes, ranks, elementwise, backend="numba", seed=0):
     """Beliefs after a sweep about random entries, some of them repeated."""
     rng = np.random.default_rng(seed)
