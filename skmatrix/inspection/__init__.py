@@ -1,30 +1,39 @@
-"""Pictures of what an estimator has learnt, and of how it got there."""
+"""Pictures of what an estimator has learnt, and of how it got there.
 
-from ._augmented_covariance import AugmentedCovarianceDisplay
-from ._convergence import ConvergenceDisplay
-from ._embedding import EmbeddingDisplay, EmbeddingGridDisplay
-from ._funbat import FactorFunctionDisplay, IntervalCalibrationDisplay
-from ._kde import KDEDisplay
-from ._matrix_completion import MatrixCompletionDisplay
-from ._quantum import QuantumKernelDisplay
-from ._quantum_training import BandwidthDisplay, VariationalTrainingDisplay
-from ._sketched_regression import SketchedRegressionDisplay
-from ._tensor_slice import TensorSliceDisplay
-from ._tensor_structure import TensorStructureDisplay
+A display is imported when it is first used, as it may bring in the estimator that it shows.
+"""
 
-__all__ = [
-    "AugmentedCovarianceDisplay",
-    "BandwidthDisplay",
-    "ConvergenceDisplay",
-    "EmbeddingDisplay",
-    "EmbeddingGridDisplay",
-    "FactorFunctionDisplay",
-    "IntervalCalibrationDisplay",
-    "KDEDisplay",
-    "MatrixCompletionDisplay",
-    "QuantumKernelDisplay",
-    "SketchedRegressionDisplay",
-    "TensorSliceDisplay",
-    "TensorStructureDisplay",
-    "VariationalTrainingDisplay",
-]
+import importlib
+
+_MODULES = {
+    "AugmentedCovarianceDisplay": "_augmented_covariance",
+    "BandwidthDisplay": "_quantum_training",
+    "ConvergenceDisplay": "_convergence",
+    "EmbeddingDisplay": "_embedding",
+    "EmbeddingGridDisplay": "_embedding",
+    "FactorFunctionDisplay": "_funbat",
+    "IntervalCalibrationDisplay": "_funbat",
+    "KDEDisplay": "_kde",
+    "MatrixCompletionDisplay": "_matrix_completion",
+    "QuantumKernelDisplay": "_quantum",
+    "SketchedRegressionDisplay": "_sketched_regression",
+    "TensorSliceDisplay": "_tensor_slice",
+    "TensorStructureDisplay": "_tensor_structure",
+    "VariationalTrainingDisplay": "_quantum_training",
+}
+
+__all__ = list(_MODULES)
+
+
+def __dir__():
+    """Public names, imported or not."""
+    return list(__all__)
+
+
+def __getattr__(name):
+    """Import a display at its first use."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    display = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = display
+    return display
