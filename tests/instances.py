@@ -20,6 +20,7 @@ INSTANCES: dict[str, list[dict]] = {
     "KDE": [{}, {"bandwidth": "silverman", "kernel": "student", "whiten": 0.5}],
     "KDEClassifier": [{}],
     "KDEOutlierDetector": [{}],
+    "KroneckerSBL": [{}, {"solver": "svd", "compute_score": True}],
     "MatrixCompletion": [{"n_components": 2, "max_iter": 8}],
     "MatrixCompletionRegressor": [{"n_components": 2, "max_iter": 8}],
     "QuantumFeatureMap": [{}, {"output": "pauli", "max_qubits": 4}],

@@ -26,6 +26,7 @@ def all_cases():
         **_quantum_cases(),
         **_circuit_cases(),
         **_functional_cases(),
+        **_kronecker_cases(),
     }
 
 
@@ -348,3 +349,50 @@ def _functional_cases():
         inputs = (*prior.transitions(rng.uniform(size=5)), prior.stationary())
         filters.append(KernelCase((*inputs, precision, rng.standard_normal((6, rank)))))
     return {f"{home}:accumulate": sums, f"{home}:smooth": filters}
+
+
+def _kronecker_cases():
+    """Cases of learning with Kronecker factors: one and several, with and without intercept."""
+    rng = np.random.default_rng(0)
+    home = "skmatrix.linear_model._kronecker_sbl_kernels"
+    products, evidences, marginals, moments, contractions, projections = [], [], [], [], [], []
+    # Columns and ranks of the factors, snapshots, and whether there is an intercept.
+    for columns, ranks, n_snapshots, intercept in (
+        ((5,), (4,), 1, False),
+        ((4, 6), (4, 3), 2, True),
+        ((3, 4, 5), (3, 4, 2), 1, True),
+        ((2, 7, 3), (2, 6, 3), 3, False),
+    ):
+        sizes = list(zip(columns, ranks, strict=True))
+        bases = [np.linalg.qr(rng.standard_normal(size))[0] for size in sizes]
+        singular = [np.sort(rng.uniform(0.5, 3, r))[::-1] for r in ranks]
+        roots = [rng.uniform(0.3, 1, n) for n in columns]
+        rotated = rng.standard_normal((n_snapshots + intercept, *ranks))
+        axes = tuple(range(1, rotated.ndim))
+        norms = np.sum(rotated**2, axis=axes) + 2
+        power = rng.uniform(0.5, 3, ranks)
+        weight = 1 / (0.3 + power)
+        counts = {"n_snapshots": n_snapshots}
+        precision = {"precision": 1.7}
+        tensor = rng.standard_normal((2, *columns))
+        products.append(KernelCase((tensor, *(basis.T.copy() for basis in bases))))
+        products.append(KernelCase((tensor, None, *(basis.T.copy() for basis in bases[1:]))))
+        arrays = (rotated, norms, *(s * s for s in singular))
+        rows = {"noise": 0.3, "n_rows": rotated[0].size + 5}
+        evidences.append(KernelCase(arrays, {**rows, **counts}))
+        for mode, basis in enumerate(bases):
+            options = {"mode": mode, **counts, **precision}
+            marginals.append(KernelCase((rotated, power, weight, basis), options))
+            positive = rng.uniform(0.1, 3, columns)
+            contractions.append(KernelCase((positive, *roots), {"mode": mode}))
+        options = {"noise": 0.3, **counts, **precision}
+        moments.append(KernelCase((rotated, weight, *bases, *singular, *roots), options))
+        projections.append(KernelCase((rng.uniform(0.1, 3, columns),)))
+    return {
+        f"{home}:mode_products": products,
+        f"{home}:evidence_terms": evidences,
+        f"{home}:marginal_moments": marginals,
+        f"{home}:posterior_moments": moments,
+        f"{home}:contract": contractions,
+        f"{home}:rank_one": projections,
+    }

@@ -2,6 +2,7 @@
 
 from ._flights import load_flights
 from ._generators import hide_entries, make_low_rank_matrix_completion, make_ratings
+from ._kronecker import make_irs_channel, make_kronecker_sparse
 from ._loaders import load_bfi, load_insteval, load_movielens
 from ._quantum import make_ad_hoc
 from ._regression import make_tall_regression
@@ -17,6 +18,8 @@ __all__ = [
     "load_movielens",
     "make_ad_hoc",
     "make_functional_tensor",
+    "make_irs_channel",
+    "make_kronecker_sparse",
     "make_low_rank_matrix_completion",
     "make_ratings",
     "make_tall_regression",

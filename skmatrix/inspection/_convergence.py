@@ -42,6 +42,7 @@ class ConvergenceDisplay:
     MatrixCompletionDisplay : The course of a completion, with errors on hidden entries.
     VariationalTrainingDisplay : Losses of circuits, and any curves.
     skmatrix.decomposition.FunBaT : An estimator with an objective.
+    skmatrix.linear_model.KroneckerSBL : Another one, whose objective is the log evidence.
 
     Notes
     -----
@@ -79,8 +80,9 @@ class ConvergenceDisplay:
         Parameters
         ----------
         estimator : estimator, list of estimator or dict of str to estimator
-            What was fitted, with ``objective_history_`` and ``n_iter_``: several starts, or several
-            settings with their names.
+            What was fitted, with ``objective_history_`` and ``n_iter_``, or with the ``scores_`` of
+            a Bayesian regression whose `compute_score` is set: several starts, or several settings
+            with their names.
         scale : {"linear", "log"}, default="linear"
             Whether to draw the objective, or the logarithm of its distance from the best value.
         ax : matplotlib Axes, default=None
@@ -191,13 +193,18 @@ def _history(estimator):
     check_is_fitted(estimator)
     # A regressor that completes a matrix keeps the completion.
     model = getattr(estimator, "completion_", estimator)
-    kind = type(estimator).__name__
-    if not hasattr(model, "objective_history_") or not hasattr(model, "n_iter_"):
+    kind, kept = type(estimator).__name__, _kept(model)
+    if kept is None or not hasattr(model, "n_iter_"):
+        advice = "of a pipeline or a search pass the fitted estimator within."
+        if hasattr(model, "compute_score"):
+            advice = "fit it with compute_score=True."
         raise TypeError(
             "estimator must have kept its objective, in objective_history_ and n_iter_. Got a"
-            f" {kind}; of a pipeline or a search pass the fitted estimator within."
+            f" {kind}; {advice}"
         )
-    values = np.ravel(to_numpy(model.objective_history_)).astype(np.float64)
+    values = np.ravel(to_numpy(kept)).astype(np.float64)
+    if not values.size and hasattr(model, "compute_score"):
+        raise ValueError(f"The solver of the {kind} has no objective. Use another solver.")
     if not values.size:
         raise ValueError(
             f"No iteration of the {kind} has an objective: all {model.n_iter_} were warm-up. Raise"
@@ -205,6 +212,14 @@ def _history(estimator):
         )
     # A history that went on from an earlier fit is longer than the iterations of the last.
     return max(0, int(model.n_iter_) - values.size), values
+
+
+def _kept(model):
+    """Objectives that a fit has kept, None without."""
+    if hasattr(model, "objective_history_"):
+        return model.objective_history_
+    # The name that scikit-learn's Bayesian regressions have for it; elsewhere scores are others.
+    return getattr(model, "scores_", None) if getattr(model, "compute_score", False) else None
 
 
 def _distance(values):
