@@ -11,11 +11,9 @@ from dataclasses import replace
 
 import array_api_compat
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend
-from .._iterate import warn_caller
 from ..linear_model._kronecker_sbl_fit import best_run, iterated, start_run
 from ..linear_model._kronecker_sbl_forms import (
     Design,
@@ -222,14 +220,7 @@ def _solved(estimator, X, y, problem, units, noise, solvers, attributes):
     if problem.is_silent:
         return Solution(BlockOutcome.silent(problem, units, noise), solvers[-1], 1, True, [])
     run = best_run(estimator, problem, noise, solvers, _start_in_blocks)
-    solution = iterated(estimator, X, y, run, units, attributes)
-    if noise is None and solution.outcome.posterior.noise <= problem.noise_floor:
-        warn_caller(
-            "The noise variance has reached its floor, the rounding error of y: the data are fitted"
-            " exactly. Pass noise_variance if they have noise.",
-            ConvergenceWarning,
-        )
-    return solution
+    return iterated(estimator, X, y, run, units, attributes)
 
 
 def _start_in_blocks(estimator, solver, problem, noise, gammas=None):

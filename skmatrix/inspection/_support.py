@@ -90,9 +90,9 @@ class SupportDisplay:
         Parameters
         ----------
         estimator : estimator
-            A fitted linear model, with ``coef_``. Coefficients of :class:`KroneckerSBL` are a
-            tensor; those of its snapshots share their support, and count by their norm over
-            snapshots.
+            A fitted linear model, with ``coef_``. Coefficients of
+            :class:`~skmatrix.linear_model.KroneckerSBL` are a tensor; those of its snapshots share
+            their support, and count by their norm over snapshots.
         truth : array-like
             True coefficients, or a mask of those that are not zero, with as many entries as
             ``coef_``, or as one snapshot.

@@ -71,11 +71,11 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         signal the power of the data. None is 10, and 3e-3 with `coupling`; smaller ones let "svd"
         and "am" get stuck, larger ones make coupled variances slow.
     n_init : int or "auto", default="auto"
-        Starts, of which the best counts. In the first, all solvers run to their ends, from equal
-        prior variances. The cost has local minima, in which those of a factor with few rows are
-        wrong: further starts begin with what the first has found, and new variances for one factor,
-        equal or random ones. The worse half of them is given up every ten iterations until one is
-        left. With "auto" as the solver, "svd" has three of four. "auto" is 20 for it, and 1 for
+        Starts, of which the best counts. In the first, all solvers run from equal prior variances.
+        The cost has local minima, in which those of a factor with few rows are wrong: further
+        starts begin with what the first has found after twenty iterations, and new variances for
+        one factor, equal or random ones. The worse half of them is given up every five iterations
+        until one is left, and goes on if it is the better. With "auto" as the solver, "svd" has three of four. "auto" is 24 for it, and 1 for
         other solvers, for a single factor, and with `coupling`.
     prune : float, sequence of float or None, default=None
         Share of the largest prior variance of a factor, or of each factor, below which an index is
@@ -120,7 +120,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         Noise variance.
     intercept_ : float or array of shape (L,)
         Intercept; 0 without one.
-    scores_ : array of shape (n_iter_,)
+    scores_ : array of shape (n_iter,)
         Log evidence after each iteration. Only with `compute_score`; empty for "decompose".
     solver_ : str
         The solver that counted.

@@ -21,8 +21,9 @@ _START_SPREAD = 2.0
 # Whose turn it is to try another start, if there are several solvers: an iteration of "mm" takes as
 # long as three of "svd".
 _TURNS = ("svd", "svd", "svd", "mm")
-# Iterations after which the worse half of the random starts is given up.
-_TRIAL = 10
+# Iterations of the first start, if others follow, and iterations after which the worse half of
+# these is given up. More of them choose no better, at 4 to 25 dB.
+_FIRST, _TRIAL = 20, 5
 
 
 def solve(estimator, X, y, problem, units, noise, solvers, attributes):
@@ -55,14 +56,7 @@ def solve(estimator, X, y, problem, units, noise, solvers, attributes):
     if solvers == ["decompose"]:
         return _solve_parts(estimator, X, y, problem, units, noise)
     run = best_run(estimator, problem, noise, solvers)
-    solution = iterated(estimator, X, y, run, units, attributes)
-    if noise is None and solution.outcome.posterior.noise <= problem.noise_floor:
-        warn_caller(
-            "The noise variance has reached its floor, the rounding error of y: the data are fitted"
-            " exactly. Pass noise_variance if they have noise.",
-            ConvergenceWarning,
-        )
-    return solution
+    return iterated(estimator, X, y, run, units, attributes)
 
 
 def iterated(estimator, X, y, run, units, attributes):
@@ -72,6 +66,12 @@ def iterated(estimator, X, y, run, units, attributes):
     for _ in loop:
         run.step()
         loop.update(run.change, state=lambda: attributes(Solution.of(run, units, estimator.tol)))
+    if run.settings.learn_noise and run.state.noise <= run.state.problem.noise_floor:
+        warn_caller(
+            "The noise variance has reached its floor, the rounding error of y: the data are fitted"
+            " exactly. Pass noise_variance if they have noise.",
+            ConvergenceWarning,
+        )
     return Solution.of(run, units, estimator.tol)
 
 
@@ -94,7 +94,7 @@ def best_run(estimator, problem, noise, solvers, start=None):
     Returns
     -------
     run : Run
-        At its start if it is the only one, otherwise near its end.
+        At its start if it is the only one; it has not come to its end.
     """
     start = start or start_run
     n_init = chosen_n_init(estimator, solvers)
@@ -102,7 +102,7 @@ def best_run(estimator, problem, noise, solvers, start=None):
     if len(runs) == n_init == 1:
         return runs[0]
     for run in runs:
-        _advance(estimator, run, estimator.max_iter)
+        _advance(estimator, run, estimator.max_iter if n_init == 1 else _FIRST)
     best = min(runs, key=Run.criterion)
     rng = check_random_state(estimator.random_state)
     trials = []
@@ -113,11 +113,7 @@ def best_run(estimator, problem, noise, solvers, start=None):
         gammas[mode] = np.exp(spread * rng.standard_normal(problem.shape[mode]))
         solver = turns[place % len(turns)]
         trials.append(start(estimator, solver, problem, noise, gammas))
-    if not trials:
-        return best
-    trial = _survivor(estimator, trials)
-    _advance(estimator, trial, estimator.max_iter)
-    return min(best, trial, key=Run.criterion)
+    return min(best, _survivor(estimator, trials), key=Run.criterion) if trials else best
 
 
 def _survivor(estimator, runs):
@@ -128,6 +124,7 @@ def _survivor(estimator, runs):
         for run in runs:
             _advance(estimator, run, n_iter)
         runs = sorted(runs, key=Run.criterion)[: (len(runs) + 1) // 2]
+    _advance(estimator, runs[0], _FIRST)
     return runs[0]
 
 
@@ -145,7 +142,7 @@ def _modes_to_redraw(factors, n_trials):
     return np.searchsorted(np.cumsum(shares / shares.sum()), places)
 
 
-def start_run(estimator, solver, problem, noise, gammas=None):
+def start_run(estimator, solver, problem, noise, gammas=None, cuts=None):
     """A run of a solver at its start.
 
     Parameters
@@ -161,6 +158,9 @@ def start_run(estimator, solver, problem, noise, gammas=None):
     gammas : list of ndarray of shape (n_k,), default=None
         Prior variances to start from, up to their scale; an index without is dropped. None is
         equal ones.
+    cuts : list of float, default=None
+        Shares of the largest prior variances below which indices are dropped. None is what the
+        parameters say.
 
     Returns
     -------
@@ -169,7 +169,7 @@ def start_run(estimator, solver, problem, noise, gammas=None):
     """
     K = len(problem.shape)
     settings = Settings(
-        thresholds(estimator, solver, K),
+        thresholds(estimator, solver, K) if cuts is None else cuts,
         noise is None,
         estimator.inner_max_iter,
         estimator.inner_tol,
@@ -226,8 +226,9 @@ def _warn_unfinished(estimator, run):
 
 def _solve_parts(estimator, X, y, problem, units, noise):
     """Solution of "decompose": a regression for each vector of a Kronecker product."""
-    parts = zip(*split(problem, noise), strict=True)
-    runs = [start_run(estimator, "mm", part, part_noise) for part, part_noise in parts]
+    cuts = thresholds(estimator, "decompose", len(problem.shape))
+    parts = zip(*split(problem, noise), cuts, strict=True)
+    runs = [start_run(estimator, "mm", part, level, cuts=[cut]) for part, level, cut in parts]
     _run_all(estimator, X, y, runs, "factor")
     found = [Solution.of(run, units, estimator.tol) for run in runs]
     for run, solution in zip(runs, found, strict=True):

@@ -9,7 +9,7 @@ from ._kronecker_sbl_maximisation import Coupling
 # Shares of the largest prior variance below which solvers drop an index.
 _PRUNE = {"am": 1e-2, "svd": 1e-3, "mm": 1e-4, "decompose": 1e-4}
 # Starts of each solver where there are several.
-_N_INIT = 20
+_N_INIT = 24
 # With a single factor nothing is shared, and a small variance need not be a wrong one.
 _PRUNE_ONE_FACTOR = 1e-10
 

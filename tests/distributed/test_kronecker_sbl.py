@@ -70,7 +70,7 @@ def cut(y, chunks=(4, 0, 7)):
 
 
 def regression(**parameters):
-    return KroneckerSBL(**{"max_iter": 6, "random_state": 0, **parameters})
+    return KroneckerSBL(**{"max_iter": 6, "n_init": 3, "random_state": 0, **parameters})
 
 
 def assert_same_fit(ours, local, rtol=1e-9):

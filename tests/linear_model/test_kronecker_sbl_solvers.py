@@ -378,6 +378,20 @@ def test_decompose_recovers_a_product_in_milliseconds():
             assert model.noise_variance_ == pytest.approx(truth.noise_variance, rel=0.2)
 
 
+def test_decompose_prunes_each_factor_by_its_own_share():
+    factors, y, truth = make_kronecker_sparse(random_state=2)
+    assert all(indices.size == 3 for indices in truth.support)
+    fits = [
+        KroneckerSBL(solver="decompose", prune=prune).fit(factors, y)
+        for prune in (None, 1e-4, (1e-4, 0.0, 1e-4))
+    ]
+    for first, second in zip(fits[0].support_, fits[1].support_, strict=True):
+        assert_array_equal(first, second)
+    sizes = [indices.size for indices in fits[2].support_]
+    assert sizes[1] == 15
+    assert max(sizes[0], sizes[2]) < 15
+
+
 def test_decompose_warns_where_the_data_are_no_product():
     factors, y, _ = make_kronecker_sparse(values="general", random_state=0)
     with pytest.warns(UserWarning, match="do not look like a Kronecker product"):
