@@ -75,8 +75,9 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         The cost has local minima, in which those of a factor with few rows are wrong: further
         starts begin with what the first has found after twenty iterations, and new variances for
         one factor, equal or random ones. The worse half of them is given up every five iterations
-        until one is left, and goes on if it is the better. With "auto" as the solver, "svd" has three of four. "auto" is 24 for it, and 1 for
-        other solvers, for a single factor, and with `coupling`.
+        until one is left, and goes on if it is the better. With "auto" as the solver, "svd" has
+        three of four. "auto" is 24 for it, and 1 for other solvers, for a single factor, and with
+        `coupling`.
     prune : float, sequence of float or None, default=None
         Share of the largest prior variance of a factor, or of each factor, below which an index is
         dropped for good. None is 1e-2 for "am", 1e-3 for "svd", 1e-4 for "mm" and "decompose", and
