@@ -332,9 +332,9 @@ register(
         packages=("celer",),
         remarks="1440 measurements of 27 non-zeros at 25 dB, three draws. Ours learn the variance"
         " of the noise; the penalty of the Lasso is that of twenty with the smallest error, chosen"
-        " by the truth and not timed, and both pursuits know the number of non-zeros. The peers have"
-        " to form the product, which is timed. ARDRegression goes on for hundreds of iterations; its"
-        " error hardly changes after the tenth.",
+        " by the truth and not timed, and both pursuits know the number of non-zeros. The peers"
+        " have to form the product, which is timed. ARDRegression goes on for hundreds of"
+        " iterations; its error hardly changes after the tenth.",
     )
 )
 
