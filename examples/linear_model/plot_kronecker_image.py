@@ -166,7 +166,7 @@ for (name, values), (color, marker) in zip(lines.items(), styles, strict=True):
 ax.set(
     title="Quality against the number of mixtures",
     xlabel="mixtures per 100 pixels",
-    ylabel="signal-to-noise ratio (dB)",
+    ylabel="peak signal-to-noise ratio (dB)",
     xlim=(0, 72),
 )
 

@@ -53,10 +53,14 @@ class IRSChannel(KroneckerSparse):
         return _products(self.responses, tensor[None])[0]
 
     def nmse(self, coef):
-        """Normalised mean squared error of the channels, averaged over patterns."""
+        """Normalised mean squared error of the channels of all patterns.
+
+        It is not an average of the errors of the patterns: one of them may extinguish the signal,
+        and the ratio of its error to nothing would be all that counts.
+        """
         truth = self.channel(self.coef)
-        missed = np.sum(np.abs(self.channel(coef) - truth) ** 2, axis=(1, 2))
-        return float(np.mean(missed / np.sum(np.abs(truth) ** 2, axis=(1, 2))))
+        missed, total = (np.sum(np.abs(a) ** 2) for a in (self.channel(coef) - truth, truth))
+        return float(missed / total)
 
 
 @validate_params(
@@ -65,7 +69,7 @@ class IRSChannel(KroneckerSparse):
         "n_measurements": ["array-like"],
         "n_nonzero": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "values": [StrOptions({"kronecker", "general"})],
-        "snr": [Interval(Real, None, None, closed="neither"), None],
+        "snr": [Interval(Real, -300, 300, closed="both"), None],
         "n_snapshots": [Interval(Integral, 1, None, closed="left")],
         "is_complex": ["boolean"],
         "random_state": ["random_state"],
@@ -162,7 +166,7 @@ def make_kronecker_sparse(
 
 @validate_params(
     {
-        "snr": [Interval(Real, None, None, closed="neither"), None],
+        "snr": [Interval(Real, -300, 300, closed="both"), None],
         "random_state": ["random_state"],
     },
     prefer_skip_nested_validation=True,
@@ -192,7 +196,7 @@ def make_irs_channel(snr=20.0, *, random_state=None):
     truth : IRSChannel
         Its attributes are `coef`, of shape (5832,), `support`, a list of the indices of each
         factor, and `noise_variance`; ``truth.channel(coef)`` is the channel that coefficients
-        stand for and ``truth.nmse(coef)`` its normalised error, averaged over patterns.
+        stand for and ``truth.nmse(coef)`` its normalised squared error over all patterns.
 
     See Also
     --------

@@ -66,8 +66,9 @@ def fit_snapshot_blocks(estimator, X, y):
     if intercept == "auto":
         intercept = design.form == "matrix"
     problem, units = _posed(design, y, layout, sample, intercept)
-    fixed = None if estimator.noise_variance == "estimate" else estimator.noise_variance
-    noise = None if fixed is None else fixed / units.data / units.data
+    noise = None
+    if estimator.noise_variance != "estimate":
+        noise = units.noise(estimator.noise_variance)
 
     def attributes(solution):
         return estimator._attributes(design, sample, layout, problem, units, solution)
@@ -177,10 +178,8 @@ def _as_snapshots(design, y):
     if y.shape[-1] == 0:
         raise ValueError(f"y has no snapshots: its shape is {y.shape}.")
     sample = real_or_complex(design.be, np.empty(0, dtype=y.dtype), "y")
-    if design.form == "matrix":
-        if np.iscomplexobj(sample):
-            raise ValueError("Complex data not supported. Pass the matrix X as a tuple (X,).")
-        sample = np.empty(0, dtype=design.factors[0].dtype)
+    if design.form == "matrix" and np.iscomplexobj(sample):
+        raise ValueError("Complex data not supported. Pass the matrix X as a tuple (X,).")
     return da.moveaxis(y, -1, 0), layout, sample
 
 

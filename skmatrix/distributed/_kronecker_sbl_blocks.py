@@ -83,6 +83,7 @@ class BlockExpectation:
         self._total = None
         self.problem, self.spectra, self.weight = shared.problem, shared.spectra, shared.weight
         self.centred, self.precision, self.noise = shared.centred, shared.precision, shared.noise
+        self.explained = shared.explained
 
     def _asked(self, part):
         """Averages over all snapshots."""

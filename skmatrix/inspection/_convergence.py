@@ -199,12 +199,15 @@ def _history(estimator):
         if hasattr(model, "compute_score"):
             advice = "fit it with compute_score=True."
         raise TypeError(
-            "estimator must have kept its objective, in objective_history_ and n_iter_. Got a"
-            f" {kind}; {advice}"
+            "estimator must have kept its objective, in objective_history_ or scores_, and n_iter_."
+            f" Got a {kind}; {advice}"
         )
     values = np.ravel(to_numpy(kept)).astype(np.float64)
     if not values.size and hasattr(model, "compute_score"):
-        raise ValueError(f"The solver of the {kind} has no objective. Use another solver.")
+        raise ValueError(
+            f"The fit of the {kind} has no objective: either its solver has none, or the data were"
+            " nothing but noise."
+        )
     if not values.size:
         raise ValueError(
             f"No iteration of the {kind} has an objective: all {model.n_iter_} were warm-up. Raise"

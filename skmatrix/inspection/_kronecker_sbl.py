@@ -145,7 +145,7 @@ class KroneckerSpectrumDisplay:
             "kept": kept,
             "positions": positions,
             "labels": labels,
-            "remarks": _couplings(estimator.coupling, len(gammas)),
+            "remarks": _couplings(estimator._record.coupling, len(gammas)),
             "scale": scale,
         }
         name = type(estimator).__name__ if name is None else name

@@ -7,8 +7,14 @@ import numpy as np
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import Interval, validate_params
-from ._kronecker_sbl_forms import factor_design, read_target, real_or_complex
+from ._kronecker_sbl_forms import (
+    check_not_zero,
+    factor_design,
+    read_target,
+    real_or_complex,
+)
 from ._kronecker_sbl_kernels import absolute_squares, conjugate, mode_products
+from ._kronecker_sbl_problem import coefficient_unit, unitless
 from ._kronecker_sbl_queries import double
 
 
@@ -31,7 +37,7 @@ def kron_matvec(factors, x):
     Raises
     ------
     ValueError
-        If lengths do not go together, or a factor is zero or not finite.
+        If lengths do not go together, or a factor is not finite.
 
     See Also
     --------
@@ -58,9 +64,10 @@ def kron_matvec(factors, x):
         )
     columns = xp.reshape(x, (n, -1))
     _, dtype = design.dtypes(x)
-    tensor = xp.reshape(columns.T, (-1, *design.shape))
+    tensor = xp.reshape(columns.T, (columns.shape[1], *design.shape))
     tensor, *matrices = (xp.astype(a, dtype, copy=False) for a in (tensor, *design.factors))
-    product = xp.reshape(mode_products(be, tensor, *matrices), (columns.shape[1], -1))
+    size = (columns.shape[1], math.prod(design.row_shape))
+    product = xp.reshape(mode_products(be, tensor, *matrices), size)
     return product[0, :] if x.ndim == 1 else product.T
 
 
@@ -122,11 +129,14 @@ def kronecker_omp(factors, y, *, n_nonzero, tol=0.0):
     True
     """
     design = _design(factors)
+    check_not_zero(design)
     limits = _limits(n_nonzero, design)
     data, layout = read_target(design, y)
     be, xp = design.be, design.be.xp
     _, dtype = design.dtypes(data)
     data, *matrices = double(be, data, *design.factors)
+    data, unit = unitless(xp, data)
+    matrices, units = zip(*(unitless(xp, matrix) for matrix in matrices), strict=True)
     residual, total = data, float(xp.sum(absolute_squares(xp, data)))
     chosen: list = [[] for _ in matrices]
     coef = xp.zeros((data.shape[0], *(0,) * len(matrices)), dtype=data.dtype)
@@ -147,8 +157,11 @@ def kronecker_omp(factors, y, *, n_nonzero, tol=0.0):
             break
     full = np.zeros((data.shape[0], *design.shape), dtype=to_numpy(coef).dtype)
     full[np.ix_(np.arange(data.shape[0]), *chosen)] = to_numpy(coef)
+    full = full * coefficient_unit(unit, units)
     full = full.reshape(data.shape[0], -1) if layout.snapshots else full.ravel()
-    return be.home.astype(be.unload(full), dtype), [np.sort(indices) for indices in chosen]
+    return be.home.astype(be.unload(full), dtype), [
+        np.sort(np.array(indices, dtype=int)) for indices in chosen
+    ]
 
 
 def _best_place(be, residual, matrices, chosen, limits):

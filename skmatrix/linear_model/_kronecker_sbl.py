@@ -75,9 +75,9 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         The cost has local minima, in which those of a factor with few rows are wrong: further
         starts begin with what the first has found after twenty iterations, and new variances for
         one factor, equal or random ones. The worse half of them is given up every five iterations
-        until one is left, and goes on if it is the better. With "auto" as the solver, "svd" has
-        three of four. "auto" is 24 for it, and 1 for other solvers, for a single factor, and with
-        `coupling`.
+        until one is left, which goes on to its end like the first. With "auto" as the solver, "svd"
+        has three of four. "auto" is 24 for it, and 1 for other solvers, for a single factor, and
+        with `coupling`.
     prune : float, sequence of float or None, default=None
         Share of the largest prior variance of a factor, or of each factor, below which an index is
         dropped for good. None is 1e-2 for "am", 1e-3 for "svd", 1e-4 for "mm" and "decompose", and
@@ -90,8 +90,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         For non-zeros in blocks, an item for each factor: None, the weight beta of each neighbour of
         an index, or a non-negative matrix of shape (n_k, n_k). Only for "am", which "auto" then is.
     coupling_solver : {"nnls", "mm"}, default="nnls"
-        How coupled variances are found: by non-negative least squares, better with much noise, or
-        by multiplicative steps that never let the cost rise, better with little.
+        How coupled variances are found: by non-negative least squares, as in the paper, or by
+        multiplicative steps that never let the cost rise.
     fit_intercept : bool or "auto", default="auto"
         Whether to fit an intercept, one for each snapshot. "auto" does if X is a matrix.
     compute_score : bool, default=False
@@ -122,7 +122,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
     intercept_ : float or array of shape (L,)
         Intercept; 0 without one.
     scores_ : array of shape (n_iter,)
-        Log evidence after each iteration. Only with `compute_score`; empty for "decompose".
+        Log evidence after each iteration. Only with `compute_score`; empty for "decompose", and
+        where nothing was there to be explained.
     solver_ : str
         The solver that counted.
     n_iter_ : int
@@ -226,8 +227,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "noise_variance": [Interval(Real, 0, None, closed="neither"), StrOptions({"estimate"})],
-        "noise_init": [Interval(Real, 0, None, closed="neither")],
-        "init_scale": [Interval(Real, 0, None, closed="neither"), None],
+        "noise_init": [Interval(Real, 1e-15, 1e15, closed="both")],
+        "init_scale": [Interval(Real, 1e-15, 1e15, closed="both"), None],
         "n_init": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "prune": [Interval(Real, 0, 1, closed="left"), "array-like", None],
         "inner_max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -334,8 +335,9 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
                 check_decomposable(data.shape[0], intercept)
             tensor, *factors = double(be, data, *design.factors)
             problem, units = pose(be, factors, tensor, intercept)
-            known = None if self.noise_variance == "estimate" else self.noise_variance
-            noise = None if known is None else known / units.data / units.data
+            noise = None
+            if self.noise_variance != "estimate":
+                noise = units.noise(self.noise_variance)
 
             def attributes(solution):
                 return self._attributes(design, data, layout, problem, units, solution)
@@ -361,13 +363,21 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
             multi_output=True,
             ensure_min_samples=2,
         )
-        y = be.home.astype(y, X.dtype, copy=False)
         layout = Layout("columns", True) if y.ndim == 2 else Layout("vector", False)
         return Design(be, "matrix", [X]), tensor_of(be.home, y, (X.shape[0],), layout), layout
 
-    def _attributes(self, design, data, layout, problem, units, solution):
-        """Fitted attributes of a solution, in X's library and dtype."""
-        real, dtype = design.dtypes(data)
+    def _attributes(self, *parts):
+        """Fitted attributes of a solution, in X's library and dtype.
+
+        Variances may be beyond the range of numbers where the coefficients are not.
+        """
+        with np.errstate(over="ignore"):
+            return self._in_units(*parts)
+
+    def _in_units(self, design, data, layout, problem, units, solution):
+        """Fitted attributes of a solution, in the units of the data."""
+        # The dtype of a matrix decides, as everywhere in scikit-learn.
+        real, dtype = design.dtypes(*(() if design.form == "matrix" else (data,)))
         be, outcome, unit = design.be, solution.outcome, units.coefficient
 
         def home(values, dtype=real):
@@ -390,13 +400,14 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
             units,
             posterior,
             problem.n_free,
+            self.coupling,
         )
         found = {
             "coef_": home(by_snapshot(coef), dtype),
             "sigma_diag_": home(outcome.variance.ravel() * unit * unit),
             "gamma_": [home(gamma) for gamma in gammas],
             "support_": [be.unload(np.flatnonzero(gamma)) for gamma in outcome.gammas],
-            "noise_variance_": posterior.noise * units.data * units.data,
+            "noise_variance_": self._noise(posterior.noise, units),
             "intercept_": home(intercept, dtype) if layout.snapshots else intercept[0].item(),
             "solver_": solution.solver,
             "n_iter_": solution.n_iter,
@@ -406,7 +417,16 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         }
         if self.compute_score:
             found["scores_"] = home([log_evidence(cost, record) for cost in solution.costs])
+        if not (np.isfinite(to_numpy(found["coef_"])).all() and np.isfinite(intercept).all()):
+            kind = "single" if real == design.be.home.float32 else "double"
+            raise ValueError(f"The coefficients are beyond {kind} precision. Rescale X or y.")
         return found
+
+    def _noise(self, noise, units):
+        """Noise variance in the units of the data; a known one as it is."""
+        if self.noise_variance != "estimate":
+            return float(self.noise_variance)
+        return noise * units.data * units.data
 
     @property
     def coef_tensor_(self):
@@ -570,17 +590,20 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         Parameters
         ----------
         x : array-like
-            Estimated coefficients.
+            Estimated coefficients, as a vector or a tensor.
         x_true : array-like
-            True ones, of the same shape.
+            True ones, as many.
 
         Returns
         -------
         nmse : float
             Squared norm of the error over that of the truth.
         """
-        x, x_true = to_numpy(x), to_numpy(x_true)
-        return float(np.sum(np.abs(x - x_true) ** 2) / np.sum(np.abs(x_true) ** 2))
+        x, x_true = _alike(x, x_true)
+        missed, total = np.linalg.norm(x - x_true), np.linalg.norm(x_true)
+        if total == 0:
+            return 0.0 if missed == 0 else np.inf
+        return float(missed / total) ** 2
 
     @staticmethod
     def support_recovery_rate(x, x_true, delta=1e-3):
@@ -589,9 +612,9 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         Parameters
         ----------
         x : array-like
-            Estimated coefficients.
+            Estimated coefficients, as a vector or a tensor.
         x_true : array-like
-            True ones, of the same shape.
+            True ones, as many.
         delta : float, default=1e-3
             Share of the largest estimated modulus above which an estimate is not zero.
 
@@ -600,7 +623,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         rate : float
             Size of the intersection of the supports over that of their union.
         """
-        size, x_true = np.abs(to_numpy(x)), to_numpy(x_true)
+        x, x_true = _alike(x, x_true)
+        size = np.abs(x)
         found, true = size > delta * size.max(), x_true != 0
         return float(np.sum(found & true) / max(np.sum(found | true), 1))
 
@@ -608,6 +632,17 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         tags = super().__sklearn_tags__()
         tags.array_api_support = True
         return tags
+
+
+def _alike(x, x_true):
+    """Both as vectors of the same length."""
+    x, x_true = np.ravel(to_numpy(x)), np.ravel(to_numpy(x_true))
+    if x.size != x_true.size or not x.size:
+        raise ValueError(
+            f"x and x_true must have the same number of entries, one at least. Got {x.size} and"
+            f" {x_true.size}."
+        )
+    return x, x_true
 
 
 def _holds_dask(X):

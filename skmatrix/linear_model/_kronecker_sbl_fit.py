@@ -21,9 +21,11 @@ _START_SPREAD = 2.0
 # Whose turn it is to try another start, if there are several solvers: an iteration of "mm" takes as
 # long as three of "svd".
 _TURNS = ("svd", "svd", "svd", "mm")
-# Iterations of the first start, if others follow, and iterations after which the worse half of
-# these is given up. More of them choose no better, at 4 to 25 dB.
+# Iterations of the first start that others take over from, and iterations after which the worse
+# half of these is given up. More of them choose no better, at 4 to 25 dB.
 _FIRST, _TRIAL = 20, 5
+# Known noise in units of the mean square of the data beyond which nothing can be learnt.
+_HOPELESS = 1e12
 
 
 def solve(estimator, X, y, problem, units, noise, solvers, attributes):
@@ -51,7 +53,7 @@ def solve(estimator, X, y, problem, units, noise, solvers, attributes):
     solution : Solution
         What was found.
     """
-    if problem.is_silent:
+    if problem.is_silent or (noise is not None and noise > _HOPELESS * problem.mean_square):
         return Solution(Outcome.silent(problem, units, noise), solvers[-1], 1, True, [])
     if solvers == ["decompose"]:
         return _solve_parts(estimator, X, y, problem, units, noise)
@@ -94,37 +96,52 @@ def best_run(estimator, problem, noise, solvers, start=None):
     Returns
     -------
     run : Run
-        At its start if it is the only one; it has not come to its end.
+        At its start if it is the only one, otherwise near its end.
     """
     start = start or start_run
     n_init = chosen_n_init(estimator, solvers)
     runs = [start(estimator, solver, problem, noise) for solver in solvers]
     if len(runs) == n_init == 1:
         return runs[0]
+    if n_init > 1:
+        runs = [*runs, *_further_run(estimator, problem, noise, runs, start, n_init)]
     for run in runs:
-        _advance(estimator, run, estimator.max_iter if n_init == 1 else _FIRST)
-    best = min(runs, key=Run.criterion)
+        _advance(estimator, run, estimator.max_iter)
+    return min(runs, key=Run.criterion)
+
+
+def _further_run(estimator, problem, noise, runs, start, n_init):
+    """A run from what the best of the first ones has found but for one factor, in a list.
+
+    The list is empty if nothing was found. The run is what is left of many, of which the worse half
+    is given up again and again.
+    """
+    for run in runs:
+        _advance(estimator, run, _FIRST)
+    found = min(runs, key=Run.criterion).state.full_gammas()
+    if not all(gamma.any() for gamma in found):
+        return []
+    solvers = [run.solver for run in runs]
+    turns = _TURNS if len(solvers) > 1 else solvers
     rng = check_random_state(estimator.random_state)
     trials = []
-    turns = _TURNS if len(solvers) > 1 else solvers
     for place, mode in enumerate(_modes_to_redraw(problem.factors, n_init - 1)):
-        gammas = best.state.full_gammas()
+        gammas = list(found)
         spread = _START_SPREAD if place else 0.0
         gammas[mode] = np.exp(spread * rng.standard_normal(problem.shape[mode]))
         solver = turns[place % len(turns)]
         trials.append(start(estimator, solver, problem, noise, gammas))
-    return min(best, _survivor(estimator, trials), key=Run.criterion) if trials else best
+    return [_survivor(estimator, trials)]
 
 
 def _survivor(estimator, runs):
-    """What is left of runs of which the worse half is given up again and again."""
+    """The last of the runs, of which the worse half is given up until one is left."""
     n_iter = 0
     while len(runs) > 1:
         n_iter += _TRIAL
         for run in runs:
             _advance(estimator, run, n_iter)
         runs = sorted(runs, key=Run.criterion)[: (len(runs) + 1) // 2]
-    _advance(estimator, runs[0], _FIRST)
     return runs[0]
 
 
@@ -185,6 +202,10 @@ def start_run(estimator, solver, problem, noise, gammas=None, cuts=None):
             for n, coupling in zip(problem.shape, coupled, strict=True)
         ]
     else:
+        for mode, coupling in enumerate(coupled):
+            if coupling is not None:
+                coupling.latent = gammas[mode]
+                gammas[mode] = coupling.gamma
         power = _prior_power(problem, gammas)
     total = problem.mean_square * problem.n_free
     gammas = [*gammas[:-1], gammas[-1] * (scale * total / power)]

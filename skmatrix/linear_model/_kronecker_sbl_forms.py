@@ -97,7 +97,9 @@ def form_of(X, factors):
     ValueError
         If both X and `factors` hold all factors, or `factors` is empty.
     """
-    several = isinstance(X, (tuple, list)) and any(getattr(item, "ndim", 0) >= 2 for item in X)
+    if isinstance(X, tuple) and not X:
+        raise ValueError("X is an empty tuple. Pass one factor at least.")
+    several = isinstance(X, (tuple, list)) and any(map(_is_matrix, X))
     if several and isinstance(X, list):
         raise TypeError("X is a list of matrices. Pass a tuple of factors, as tuple(X).")
     if factors is None:
@@ -110,6 +112,13 @@ def form_of(X, factors):
             " factor as X, or set factors=None."
         )
     return "rows"
+
+
+def _is_matrix(item):
+    """Whether an item is an array or data frame with two axes, or rows of numbers in lists."""
+    if isinstance(item, (tuple, list)):
+        return any(isinstance(row, (tuple, list)) for row in item)
+    return len(getattr(item, "shape", ())) >= 2
 
 
 def read_design(estimator, X, *, reset):
@@ -137,6 +146,8 @@ def read_design(estimator, X, *, reset):
     if form == "rows":
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     design = factor_design(be, form, given)
+    if reset:
+        check_not_zero(design)
     if form == "factors" and reset:
         estimator.n_features_in_ = math.prod(design.shape)
         if hasattr(estimator, "feature_names_in_"):
@@ -153,6 +164,13 @@ def factor_design(be, form, given):
             f" more than the {_LIMIT} that one machine holds."
         )
     return design
+
+
+def check_not_zero(design):
+    """Refuse factors of zeros, with which nothing is measured."""
+    for k, factor in enumerate(design.factors):
+        if not bool(design.be.home.any(factor != 0)):
+            raise ValueError(f"factor {k} is zero.")
 
 
 def check_columns(design, form, shape):
@@ -238,8 +256,6 @@ def _factor(be, value, k):
         raise ValueError(f"factor {k} is empty: its shape is {factor.shape}.")
     if not bool(xp.all(xp.isfinite(factor))):
         raise ValueError(f"factor {k} contains NaN or infinity.")
-    if not bool(xp.any(factor != 0)):
-        raise ValueError(f"factor {k} is zero.")
     return factor
 
 
@@ -247,6 +263,8 @@ def real_or_complex(be, value, name):
     """A floating-point array at home."""
     if sp.issparse(value):
         raise TypeError(f"{name} is sparse, but dense data are required. Use {name}.toarray().")
+    if np.ma.is_masked(value):
+        raise ValueError(f"{name} has masked entries: missing values are not supported.")
     value = be.follow(value)
     if not array_api_compat.is_array_api_obj(value):
         value = np.asarray(value)
@@ -255,7 +273,11 @@ def real_or_complex(be, value, name):
         known = (be.home.float32, be.home.complex64, be.home.float64, be.home.complex128)
         if array.dtype in known:
             return array
+        if be.home.isdtype(array.dtype, "complex floating"):
+            return be.home.astype(array, be.home.complex128)
     elif not be.home.isdtype(array.dtype, ("bool", "integral")):
+        if getattr(array.dtype, "kind", "") in "mMUS":
+            raise ValueError(f"{name} must hold numbers. Got dtype {array.dtype}.")
         try:
             array = np.asarray(array, dtype=np.float64)
         except (TypeError, ValueError) as error:

@@ -97,7 +97,15 @@ def _coupling_matrix(item, n, k):
         if beta == 0:
             return None
         return np.eye(n) + beta * (np.eye(n, k=1) + np.eye(n, k=-1))
-    matrix = np.asarray(item, dtype=np.float64)
+    try:
+        matrix = np.asarray(item)
+        if np.iscomplexobj(matrix):
+            raise TypeError("it is complex")
+        matrix = matrix.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"coupling of factor {k} must be a number or a matrix of numbers. Got {item!r}."
+        ) from error
     if matrix.shape != (n, n):
         raise ValueError(
             f"coupling of factor {k} must be a number or a matrix of shape {(n, n)}. Got shape"

@@ -40,7 +40,27 @@ class Units:
     @property
     def coefficient(self):
         """Unit of the coefficients."""
-        return self.data / math.prod(self.factors)
+        return coefficient_unit(self.data, self.factors)
+
+    def noise(self, variance):
+        """A noise variance in these units, within 1e-100 and 1e100."""
+        exponent = math.log2(variance) - 2 * math.log2(self.data)
+        return 2.0 ** min(max(exponent, -332.0), 332.0)
+
+
+def coefficient_unit(data, factors):
+    """Unit of coefficients from those of data and factors, which are powers of two.
+
+    Their product may be out of the range of numbers where the result is not.
+    """
+    exponents = [math.frexp(unit)[1] - 1 for unit in (data, *factors)]
+    exponent = exponents[0] - sum(exponents[1:])
+    if not -1022 <= exponent <= 1023:
+        raise ValueError(
+            f"The coefficients would be of the order of 2^{exponent}, beyond double precision."
+            " Rescale X or y."
+        )
+    return math.ldexp(1.0, exponent)
 
 
 def pose(be, factors, data, intercept):
@@ -67,7 +87,7 @@ def pose(be, factors, data, intercept):
     """
     xp, n_snapshots, n_rows = be.xp, data.shape[0], math.prod(data.shape[1:])
     axes = tuple(range(1, data.ndim))
-    data, data_unit = _unitless(xp, data)
+    data, data_unit = unitless(xp, data)
     centre, row_mean = np.zeros(n_snapshots), None
     if intercept:
         means = xp.mean(data, axis=axes)
@@ -76,7 +96,7 @@ def pose(be, factors, data, intercept):
     factor_units = []
     factors = list(factors)
     for k, factor in enumerate(factors):
-        factors[k], unit = _unitless(xp, factor)
+        factors[k], unit = unitless(xp, factor)
         factor_units.append(unit)
     n_equations = n_rows
     if intercept and len(factors) == 1:
@@ -92,7 +112,7 @@ def pose(be, factors, data, intercept):
     return problem, Units(data_unit, factor_units, centre, row_mean, n_rows)
 
 
-def _unitless(xp, array):
+def unitless(xp, array):
     """Array divided by a power of two near its largest modulus, and this power."""
     largest = float(xp.max(xp.abs(array)))
     unit = math.ldexp(0.5, math.frexp(largest)[1]) if largest > 0 else 1.0

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._backend import to_numpy
+from .._sklearn import _check_sample_weight
 from ._kronecker_sbl_kernels import mode_products
 from ._kronecker_sbl_posterior import GaussianPosterior, ProductPosterior
 from ._kronecker_sbl_problem import Units
@@ -32,6 +33,8 @@ class Record:
         Posterior without units.
     n_free : int
         Measurements, less one for an intercept.
+    coupling : sequence or None
+        The parameter of the fit.
     """
 
     form: str
@@ -41,6 +44,7 @@ class Record:
     units: Units
     posterior: GaussianPosterior | ProductPosterior
     n_free: int
+    coupling: Any
 
 
 def double(be, *arrays):
@@ -107,8 +111,12 @@ def log_evidence(cost, record):
 
 def r_squared(y, prediction, sample_weight):
     """Coefficient of determination of real or complex columns, averaged over them."""
-    weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+    weight = _check_sample_weight(sample_weight, y, dtype=np.float64, ensure_non_negative=True)
+    if not weight.any():
+        raise ValueError("sample_weight holds zeros only.")
     share = weight / weight.sum()
+    unit = max(np.abs(y).max(), np.abs(prediction).max()) or 1.0
+    y, prediction = y / unit, prediction / unit
     missed = share @ np.abs(y - prediction) ** 2
     spread = share @ np.abs(y - share @ y) ** 2
     # The convention of scikit-learn for a column that does not vary.

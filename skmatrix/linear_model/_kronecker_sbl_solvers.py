@@ -8,6 +8,8 @@ from ._kronecker_sbl_kernels import is_complex
 from ._kronecker_sbl_maximisation import alternate, project
 from ._kronecker_sbl_state import State, relative_change
 
+_EPS = float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,6 +51,8 @@ class Run:
         Relative change of the prior variances in the last iteration.
     n_iter : int
         Number of iterations.
+    explained : float
+        Degrees of freedom of the data that the signal takes.
     """
 
     solver: str
@@ -58,6 +62,7 @@ class Run:
     costs: list = field(default_factory=list)
     change: float = np.inf
     n_iter: int = 0
+    explained: float = np.inf
 
     def step(self):
         """One iteration."""
@@ -68,7 +73,9 @@ class Run:
         else:
             self._maximise()
         self.state.normalise()
-        self.change = relative_change(self.state.full_gammas(), before)
+        # Variances that have come to nothing would shrink for ever.
+        lost = self.explained < _EPS
+        self.change = 0.0 if lost else relative_change(self.state.full_gammas(), before)
         self.n_iter += 1
 
     def drop_unseen(self):
@@ -106,6 +113,7 @@ class Run:
         state, settings = self.state, self.settings
         expectation = state.expect()
         self.costs.append(expectation.cost)
+        self.explained = expectation.explained
         be, target = state.problem.be, expectation.second_moments()
         if self.solver == "svd":
             gammas = project(be, target)
@@ -128,6 +136,7 @@ class Run:
         state = self.state
         for mode, gamma in enumerate(state.gammas):
             expectation = state.expect()
+            self.explained = expectation.explained
             if mode == 0:
                 self.costs.append(expectation.cost)
             signal, shrinkage = expectation.marginals(mode)

@@ -53,7 +53,7 @@ class TestConvergence:
         with pytest.raises(TypeError, match="Got a BayesianRidge; fit it with compute_score=True"):
             ConvergenceDisplay.from_estimator(BayesianRidge().fit(*matrix))
         parts = KroneckerSBL(solver="decompose", compute_score=True).fit(FACTORS, Y)
-        with pytest.raises(ValueError, match="solver of the KroneckerSBL has no objective"):
+        with pytest.raises(ValueError, match="fit of the KroneckerSBL has no objective"):
             ConvergenceDisplay.from_estimator(parts)
 
 
