@@ -139,7 +139,7 @@ fig, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
 for name, (color, marker, line) in styles.items():
     ax.semilogy(ratios, errors[name], color=color, marker=marker, ls=line, label=name)
 ax.set(
-    title="Errors shrink with the noise, almost as if the directions were known",
+    title="Errors shrink with the noise as if the directions were known",
     xlabel="signal-to-noise ratio (dB)",
     ylabel="normalised squared error of the channel",
 )
