@@ -8,6 +8,7 @@ import importlib
 from ._version import __version__
 
 _SUBPACKAGES = (
+    "cluster",
     "covariance",
     "datasets",
     "decomposition",

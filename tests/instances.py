@@ -17,6 +17,10 @@ INSTANCES: dict[str, list[dict]] = {
         {"rank": 2, "max_iter": 60, "tol": 1e-3},
         {"rank": 2, "decomposition": "cp", "kernel": "matern32", "max_iter": 60, "tol": 1e-3},
     ],
+    "ILASDPClustering": [
+        {"n_clusters": 2, "n_init": 2},
+        {"n_clusters": 2, "covariance_type": "tied", "n_init": 1},
+    ],
     "KDE": [{}, {"bandwidth": "silverman", "kernel": "student", "whiten": 0.5}],
     "KDEClassifier": [{}],
     "KDEOutlierDetector": [{}],
@@ -30,6 +34,7 @@ INSTANCES: dict[str, list[dict]] = {
         {"max_qubits": 4, "tol": 1e-10},
         {"kernel": "projected", "max_qubits": 4, "tol": 1e-10},
     ],
+    "SDPKMeans": [{"n_clusters": 2}],
     "SketchProjection": [
         {"n_components": 3, "sketch": sketch}
         for sketch in ("srht", "gaussian", "sparse_sign", "uniform")

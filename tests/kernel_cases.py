@@ -27,6 +27,7 @@ def all_cases():
         **_circuit_cases(),
         **_functional_cases(),
         **_kronecker_cases(),
+        **_clustering_cases(),
     }
 
 
@@ -395,4 +396,36 @@ def _kronecker_cases():
         f"{home}:posterior_moments": moments,
         f"{home}:contract": contractions,
         f"{home}:rank_one": projections,
+    }
+
+
+def _clustering_cases():
+    """Cases of clustering programs: one block and several, a step too long, dense splitting."""
+    rng = np.random.default_rng(0)
+    programs = "skmatrix.cluster._sdp_kernels"
+    groups = "skmatrix.cluster._gaussian_kernels"
+    steps, gradients, splits = [], [], []
+    for n_blocks, n, p, r in ((1, 9, 3, 4), (3, 11, 2, 2), (2, 5, 7, 1)):
+        W, b = rng.standard_normal((n_blocks, n, p)), rng.standard_normal((n_blocks, n))
+        U, V = rng.uniform(size=(2, n_blocks, n, r))
+        G, before = rng.standard_normal((2, n_blocks, n, r))
+        y = rng.standard_normal(n)
+        scalars = {"radius": 1.4, "penalty": 0.3}
+        steps += [KernelCase((W, b, U, G, y), {"step": step, **scalars}) for step in (0.0, 0.2)]
+        steps.append(KernelCase((W, b, U, np.ones_like(U), y), {"step": 5.0, **scalars}))
+        M, s, c = W.transpose(0, 2, 1) @ U, U.sum(axis=1), (b[:, None] @ U)[:, 0]
+        gradients.append(KernelCase((W, b, U, y, M, s, c, V, before)))
+        A, Z, N = (a + a.transpose(0, 2, 1) for a in rng.standard_normal((3, n_blocks, n, n)))
+        arrays = (A, Z, abs(N), y, rng.standard_normal(n_blocks))
+        splits.append(KernelCase(arrays, {"sigma": 0.5, "trace": 1.0}, rtol=1e-9))
+    X, factor = rng.standard_normal((12, 3)), rng.uniform(size=(2, 12, 2))
+    triangles, diagonals = rng.standard_normal((2, 3, 3)), rng.uniform(0.5, 2, (2, 3))
+    means = rng.standard_normal((2, 3))
+    return {
+        f"{programs}:advance": steps,
+        f"{programs}:gradient": gradients,
+        f"{programs}:split": splits,
+        f"{groups}:whiten": [KernelCase((X, P)) for P in (triangles, diagonals)],
+        f"{groups}:moments": [KernelCase((X, factor), {"diagonal": d}) for d in (False, True)],
+        f"{groups}:squared_distances": [KernelCase((X, means, P)) for P in (triangles, diagonals)],
     }
