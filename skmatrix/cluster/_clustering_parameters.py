@@ -7,9 +7,12 @@ import scipy.sparse as sp
 from sklearn.utils.random import sample_without_replacement
 
 from .._backend import get_backend
+from .._iterate import warn_caller
 
 # Points from which "auto" takes a sample, and how many.
 _LARGE, _SAMPLE = 20_000, 2_000
+# Sizes of deviations from the mean whose fourth powers are still numbers.
+_SMALLEST, _LARGEST = 1e-70, 1e70
 # Numbers from which a device is faster than the host.
 _LARGE_ENOUGH = 2**18
 
@@ -21,6 +24,34 @@ def refuse_sparse(X):
             "Sparse data was passed, but dense data is required: reduce it with TruncatedSVD, or"
             " pass X.toarray()."
         )
+
+
+def centred(X):
+    """Data less their mean, in place, and the mean.
+
+    Raises
+    ------
+    ValueError
+        If products of the data leave the range of double precision.
+    """
+    if np.abs(X).max() > _LARGEST:
+        raise ValueError(
+            f"X has absolute values up to {np.abs(X).max():.3g}, and squares of squares are needed,"
+            f" which are no numbers beyond {_LARGEST:g}. Rescale X."
+        )
+    if np.ptp(X, axis=0).max() == 0:
+        warn_caller("All rows of X are equal: they are one group.", UserWarning)
+        centre = X[0].copy()
+        X[:] = 0.0
+        return X, centre
+    centre = X.mean(axis=0)
+    X -= centre
+    if np.abs(X).max() < _SMALLEST:
+        raise ValueError(
+            f"X deviates from its mean by {np.abs(X).max():.3g} at most, and squares of squares are"
+            f" needed, which are zero below {_SMALLEST:g}. Rescale X."
+        )
+    return X, centre
 
 
 def check_n_groups(n_groups, X, name="n_clusters"):
@@ -44,6 +75,15 @@ def n_distinct(X, limit):
         distinct = np.concatenate([distinct, row])
         rest = rest[np.any(rest != row, axis=1)]
     return distinct.shape[0]
+
+
+def check_sample(sample, n_groups):
+    """Raise if a sample has fewer distinct rows than there are groups."""
+    if n_groups > 1 and n_distinct(sample, n_groups) < n_groups:
+        raise ValueError(
+            f"The {sample.shape[0]} rows that n_subsample has drawn hold fewer than"
+            f" n_clusters={n_groups} distinct ones: raise n_subsample, or lower n_clusters."
+        )
 
 
 def sample_size(n_subsample, n, n_groups):
@@ -108,8 +148,10 @@ def check_solver_options(options):
     if unknown:
         raise ValueError(f"solver_options may hold {sorted(found)}. Got {unknown}.")
     found.update(options)
-    if not isinstance(found["tol"], Real) or not found["tol"] > 0:
-        raise ValueError(f"solver_options['tol'] must be positive. Got {found['tol']!r}.")
+    if not isinstance(found["tol"], Real) or not 0 < found["tol"] < np.inf:
+        raise ValueError(
+            f"solver_options['tol'] must be positive and finite. Got {found['tol']!r}."
+        )
     if not isinstance(found["max_iter"], Integral) or found["max_iter"] < 1:
         raise ValueError(
             f"solver_options['max_iter'] must be an integer of at least 1. Got"

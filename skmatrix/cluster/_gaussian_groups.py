@@ -13,6 +13,9 @@ from scipy.special import logsumexp
 from .._backend import to_numpy
 from ._gaussian_kernels import squared_distances
 
+# Stands for squared distances that are no numbers.
+_FAR = 1e300
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -148,8 +151,16 @@ class Gaussians:
 
     def discriminants(self, be, X):
         """``log |Sigma_k| + |P_k^T (x - m_k)|^2`` of points, equation (12)."""
-        arrays = be.load(X, self.means, self.factors)
-        return to_numpy(squared_distances(be, *arrays)) + self.log_determinants
+        means, factors = be.load(self.means, self.factors)
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = to_numpy(squared_distances(be, be.load(X), means, factors))
+        far = ~np.isfinite(squares).all(axis=1)
+        if far.any():
+            # So far out that means do not matter: the order of the squared distances is right.
+            rays = X[far] / np.abs(X[far]).max(axis=1, keepdims=True)
+            reach = to_numpy(squared_distances(be, be.load(rays), 0 * means, factors))
+            squares[far] = _FAR * reach / reach.max(axis=1, keepdims=True)
+        return squares + self.log_determinants
 
     def log_joint(self, be, X):
         """Logarithms of weight times density of each group: (n, K)."""

@@ -136,8 +136,9 @@ class ILASDPClustering(
         best, "n_iter" and "discarded".
     certificate_ : dict or None
         With `certify`, as for :class:`SDPKMeans`, with a gap relative to the absolute objective and
-        the number of points. It is about partitions at the covariances found, not about other
-        covariances.
+        the number of points; with "tied" covariances it is that of :class:`SDPKMeans` for whitened
+        data, relative to their inertia. It is about partitions at the covariances found, not about
+        other covariances.
     sketch_indices_ : ndarray of shape (n_subsample,) or None
         The sample.
     n_features_in_ : int
@@ -178,7 +179,8 @@ class ILASDPClustering(
     (8) Given Z: :math:`N_k = 1^T Z_k 1` and :math:`S_k = X^T (\mathrm{diag}(Z_k 1) - Z_k) X` are
     the sizes and scatters, and (9) :math:`\Sigma_k = S_k / N_k + \epsilon I` the best covariances,
     for (10) the objective in which :math:`\log|\Sigma_k|` has become :math:`\log|\Sigma_k| +
-    \epsilon \mathrm{tr} \Sigma_k^{-1}`. Both steps raise it. If all covariances are equal, they
+    \epsilon \mathrm{tr} \Sigma_k^{-1}`. Both steps raise it; where the solver stops short of what
+    there was, a start ends with that. If all covariances are equal, they
     stay so.
 
     (11) Criteria count weights, means and covariances of the mixture of the groups found.

@@ -213,9 +213,9 @@ def bound_of(data, outcome, rng):
         Entries of the certificate.
     """
     groups, labels, n = outcome.groups, outcome.labels, data.X.shape[0]
-    if data.n_groups == 1:
+    if data.n_groups in (1, n):
         value = groups.objective(*_sums(data, labels))
-        return summary(value, value, abs(value) + n, "closed form", n)
+        return summary(value, 0.0, abs(value) + n, "closed form", n)
     if data.n_blocks == 1:
         return certificate(data.be, data.X @ groups.factors[0], labels)
     if n > SMALL:
@@ -231,7 +231,7 @@ def bound_of(data, outcome, rng):
     found = solve_dense(data.be, A, 1.0, tol=1e-6, max_iter=_BOUND_STEPS, target=target)
     # The shift of the rows is worth the same to all feasible matrices.
     worth = float(shift.sum())
-    return summary(primal - worth, found.bound - worth, unit, "admm", n)
+    return summary(primal - worth, found.bound - primal, unit, "admm", n)
 
 
 def _sums(data, labels):

@@ -31,6 +31,10 @@ _ALIKE = 1e-3
 # times larger, in so many steps, until labels stay or the objective changes by less than this.
 _MANY = 1000
 _ROUGH, _ROUGH_STEPS, _ROUGH_CHANGE = 10.0, 100, 1e-3
+# Fall of the objective, in units of its size, that is not put down to rounding.
+_FALL = 1e-7
+# What a step consists of.
+_STEP = ("_solution", "_factor", "_groups", "_labels", "_row_sums", "_value")
 # Times in a row that the objective must have settled.
 _PATIENCE = 2
 
@@ -179,7 +183,9 @@ class Run:
         self._labels: Any = None
         self._unchanged = False
         self._prices: Any = None
+        self._row_sums: Any = None
         self._value = -np.inf
+        self._stuck = False
         self._rough = settings.solver == "nlr" and data.X.shape[0] > _MANY
 
     def begin_with_labels(self, labels):
@@ -192,7 +198,9 @@ class Run:
         self._factor = partition_factor(self._rng, labels, data.n_blocks, self._n_columns)
         self._labels = labels
         self._value = self._groups.objective(row_sums, scatters)
+        self._row_sums = row_sums
         self.history.append(self._value)
+        self._keep()
 
     def begin_with_covariances(self, covariances):
         """Start from covariances: the best of several random factors."""
@@ -233,6 +241,8 @@ class Run:
                 tolerance = Tolerance(_ROUGH * tolerance.tol, steps)
         solution = solve(program, self._factor, solver=settings.solver, tolerance=tolerance, **warm)
         self._accept(solution)
+        if self._stuck:
+            return
         self._prices = prices(program, self._factor) if settings.solver == "nlr" else None
         if self._rough:
             self._rough = not (self._unchanged or self.change <= _ROUGH_CHANGE)
@@ -248,6 +258,9 @@ class Run:
         # What the residual of the rows is worth is taken off.
         worth = float((solution.multiplier - self._shift) @ solution.residual)
         value = self._groups.objective(row_sums, scatters) - worth
+        if self._falls(value):
+            self._restore()
+            return
         self.change = abs(value - self._value) / (1 + abs(value))
         self._value = value
         if not self._rough:
@@ -256,11 +269,28 @@ class Run:
         labels = row_sums.argmax(axis=0) if data.n_blocks > 1 else None
         self._unchanged = labels is not None and np.array_equal(labels, self._labels)
         self._labels, self._row_sums = labels, row_sums
+        if not self._rough:
+            self._keep()
+
+    def _falls(self, value):
+        """Whether the solver has stopped short of what there was; shrinkage may lower it too."""
+        if self._rough or not self.history or self.data.structure.shrinkage != 0:
+            return False
+        return value < self.history[-1] - _FALL * (1 + abs(value))
+
+    def _keep(self):
+        """Remember this step, the best so far."""
+        self._best = {name: getattr(self, name) for name in _STEP}
+
+    def _restore(self):
+        """Go back to the best step, and stay there."""
+        vars(self).update(self._best)
+        self._stuck, self.change = True, 0.0
 
     @property
     def settled(self):
         """Whether labels or objective have settled."""
-        return self._unchanged or self._n_settled >= _PATIENCE
+        return self._stuck or self._unchanged or self._n_settled >= _PATIENCE
 
     @property
     def collapsed(self):
@@ -303,8 +333,8 @@ class Run:
             history=self.history,
             n_iter=self.n_iter,
             converged=self.settled,
-            feasibility=self._solution.feasibility,
-            feasible=self._solution.converged,
+            feasibility=0.0 if self._solution is None else self._solution.feasibility,
+            feasible=self._solution is None or self._solution.converged,
             degenerate=self._smallest(labels) < self.settings.min_cluster_size,
         )
 

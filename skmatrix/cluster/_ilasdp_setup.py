@@ -8,9 +8,11 @@ from sklearn.utils import check_random_state
 
 from .._iterate import warn_caller
 from ._clustering_parameters import (
+    centred,
     check_covariances,
     check_labels,
     check_n_groups,
+    check_sample,
     check_solver_options,
     draw_sample,
     sample_size,
@@ -23,6 +25,8 @@ from ._sdp_solvers import Tolerance
 
 # Ridge of data without any spread.
 _RIDGE = 1e-6
+# Variances of features in units of the ridge below which it changes covariances visibly.
+_VISIBLE = 100.0
 
 
 @dataclass
@@ -75,15 +79,14 @@ class Setup:
         options = check_solver_options(estimator.solver_options)
         kind = estimator.covariance_type
         names, given = _starts_of(estimator, n, p, size, auto)
-        centre = X.mean(axis=0)
-        X -= centre
+        X, centre = centred(X)
         spread = float(np.mean(X * X))
-        if np.ptp(X, axis=0).max() == 0:
-            warn_caller("All rows of X are equal: they are one group.", UserWarning)
-            X[:], spread = 0.0, 0.0
         ridge = estimator.reg_covar * spread if spread > 0 else estimator.reg_covar or _RIDGE
         rng = check_random_state(estimator.random_state)
         chosen = None if size is None else draw_sample(rng, n, size)
+        if chosen is not None:
+            check_sample(X[chosen], largest)
+        _warn_of_small_features(X, ridge, kind)
         smallest = estimator.min_cluster_size
         if smallest is None:
             smallest = p + 1 if kind == "full" else 2
@@ -119,6 +122,18 @@ class Setup:
         """The points that are clustered."""
         X = self.X if self.chosen is None else np.ascontiguousarray(self.X[self.chosen])
         return Data(self.be, X, n_groups, self.structure)
+
+
+def _warn_of_small_features(X, ridge, kind):
+    """Warn where the ridge is not small beside the variance of a feature."""
+    variances = np.mean(X * X, axis=0)
+    small = (variances > 0) & (variances < _VISIBLE * ridge)
+    if kind != "spherical" and small.any():
+        warn_caller(
+            f"reg_covar adds {ridge:.3g} to each variance, and {small.sum()} features have a"
+            f" variance of {variances[small].min():.3g} or so: standardise X, or lower reg_covar.",
+            UserWarning,
+        )
 
 
 def _starts_of(estimator, n, p, size, auto):

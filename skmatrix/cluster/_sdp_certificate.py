@@ -12,6 +12,8 @@ from scipy.optimize import minimize_scalar
 # Points of the grid of the search over the multiplier of the trace, and its reach.
 _GRID = 24
 _REACH = 100.0
+# Inertia in units of the sum of squares that is but rounding.
+_NOTHING = 1e-28
 # Smallest multiplier, in units of the sum of squares.
 _SMALLEST = 1e-12
 
@@ -30,12 +32,15 @@ def partition_bound(X, labels):
     -------
     value : float
         ``sum_k |sum_{i in G_k} x_i|^2 / n_k``, the objective of the partition.
-    bound : float
-        A number that no feasible matrix, and hence no partition, exceeds.
+    gap : float
+        What no feasible matrix, and hence no partition, can add to it; never more than the inertia.
+    rounding : float
+        What rounding errors can have taken from the gap.
     """
     dual = _Dual(X, labels)
-    if dual.n_groups in (1, X.shape[0]):
-        return dual.value, dual.value  # there is but one matrix
+    inertia = float(np.sum(dual.deviations**2))
+    if inertia <= _NOTHING * np.sum(X * X) or dual.n_groups in (1, X.shape[0]):
+        return dual.value, 0.0, 0.0  # there is but one matrix, or nothing to be gained
     unit = float(np.sum(X * X)) or 1.0
     # Below the largest eigenvalue of the scatter within groups S has a negative eigenvalue.
     low = max(dual.scatter_eigenvalue(), _SMALLEST * unit)
@@ -45,11 +50,12 @@ def partition_bound(X, labels):
     for tau in grid:
         deficits.append(dual.deficit(tau))
         if deficits[-1] == 0:
-            return dual.value, dual.value
+            return dual.value, 0.0, min(dual.n_groups * dual.rounding, inertia)
     best = int(np.argmin(deficits))
     bounds = np.log(grid[max(best - 1, 0)]), np.log(grid[min(best + 1, _GRID - 1)])
     search = minimize_scalar(lambda t: dual.deficit(np.exp(t)), bounds=bounds, method="bounded")
-    return dual.value, dual.value + dual.n_groups * min(deficits[best], search.fun)
+    gap = dual.n_groups * min(deficits[best], search.fun)
+    return dual.value, min(gap, inertia), min(dual.n_groups * dual.rounding, inertia)
 
 
 class _Dual:
@@ -67,11 +73,13 @@ class _Dual:
         self.rows = X @ sums.T
         self.own = self.rows[np.arange(n), labels]
         self.value = float(np.sum(sums * sums / self.sizes[:, None]))
-        self._centred = X - (sums / self.sizes[:, None])[labels]
+        self.deviations = X - (sums / self.sizes[:, None])[labels]
+        # Of the last eigenvalue that was asked for.
+        self.rounding = 0.0
 
     def scatter_eigenvalue(self):
         """Largest eigenvalue of the scatter within groups."""
-        return float(np.linalg.norm(self._centred, 2) ** 2)
+        return float(np.linalg.norm(self.deviations, 2) ** 2)
 
     def multipliers(self, tau):
         """Those of the row sums, y, and its sums over groups."""
@@ -107,13 +115,17 @@ class _Dual:
         C[p + 2 :, p + 2 :] = -core
         if F.shape[1] < n:
             R = np.asarray(np.linalg.qr(F, mode="r"))
-            matrix, size = R @ C @ R.T, R.shape[0]
+            size = R.shape[0]
         else:
-            matrix, size = F @ C @ F.T, n
+            R, size = F, n
+        matrix = R @ C @ R.T
         matrix = (matrix + matrix.T) / 2
         lowest = float(eigh(matrix, eigvals_only=True, subset_by_index=[0, 0])[0])
         # Rounding leaves the zeros of S at a few units of the last place of its terms.
-        rounding = 4 * np.finfo(np.float64).eps * size * max(abs(lowest), tau)
+        eps = np.finfo(np.float64).eps
+        terms = np.abs(R) @ np.abs(C) @ np.abs(R).T
+        self.rounding = 4 * eps * max(float(np.linalg.norm(terms)), tau)
+        rounding = 4 * eps * size * max(abs(lowest), tau)
         lowest += tau
         return 0.0 if lowest >= -rounding else -lowest
 

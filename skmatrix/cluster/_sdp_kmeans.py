@@ -19,7 +19,9 @@ from .._sklearn import Interval, StrOptions, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from ._clustering_parameters import (
+    centred,
     check_n_groups,
+    check_sample,
     draw_sample,
     refuse_sparse,
     sample_size,
@@ -89,8 +91,9 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Root mean square of the row sums less one.
     certificate_ : dict or None
         With `certify`: "primal", the objective of the partition; "dual_bound", which no partition
-        exceeds; "gap"; "rel_gap", relative to the inertia; "certified", whether it is below 1e-6;
-        "method", "closed form" or "admm"; "n_used". Without, None. It is about the points that
+        exceeds; "gap"; "rel_gap", relative to the inertia and with what rounding may hide;
+        "certified", whether it is below 1e-6; "method", "closed form" or "admm"; "n_used". Without,
+        None. It is about the points that
         were clustered.
     sketch_indices_ : ndarray of shape (n_subsample,) or None
         The sample.
@@ -224,7 +227,8 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Raises
         ------
         ValueError
-            If there are fewer distinct rows than groups.
+            If there are fewer distinct rows than groups, `rank` is smaller than `n_clusters`, or
+            the data are so large or so small that their fourth powers are no numbers.
         TypeError
             If X is sparse.
         ImportError
@@ -248,19 +252,22 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
             X = validate_data(self, X, dtype=be.float_dtypes, order="C")
             data = to_numpy(X).astype(np.float64)
             check_n_groups(self.n_clusters, data)
+            if self.rank is not None and self.rank < self.n_clusters:
+                raise ValueError(
+                    f"rank={self.rank} should be >= n_clusters={self.n_clusters}: a matrix of lower"
+                    " rank is not feasible."
+                )
             size = sample_size(self.n_subsample, data.shape[0], self.n_clusters)
-            if np.ptp(data, axis=0).max() == 0:
-                warn_caller("All rows of X are equal: they are one group.", UserWarning)
             self._fit_host(be, X, data, size)
         return self
 
     def _fit_host(self, be, X, data, size):
         """Fit data on the host."""
         rng = check_random_state(self.random_state)
-        centre = data.mean(axis=0)
-        data -= centre
+        data, centre = centred(data)
         chosen = None if size is None else draw_sample(rng, data.shape[0], size)
         sample = data if chosen is None else data[chosen]
+        check_sample(sample, self.n_clusters)
         engine = solver_engine(be, sample.size)
         found = cluster(
             engine,

@@ -132,26 +132,25 @@ def certificate(be, X, labels):
         Objective and its bound, their absolute and relative gap, and what they mean.
     """
     root, n = square_root(X), X.shape[0]
-    primal, bound = partition_bound(root, labels)
-    inertia = max(float(np.sum(root * root)) - primal, 0.0)
-    method = "closed form"
+    primal, gap, rounding = partition_bound(root, labels)
     n_groups = int(labels.max()) + 1
-    if bound - primal > CERTIFIED * inertia and n <= SMALL:
+    inertia = float(np.sum((X - means_of(X, labels, n_groups)[labels]) ** 2))
+    method = "closed form"
+    if gap > CERTIFIED * inertia and n <= SMALL:
         A = dense_objective(root[None], np.zeros((1, n)))
         target = primal + 0.1 * CERTIFIED * inertia
         found = solve_dense(be, A, float(n_groups), tol=1e-6, max_iter=_BOUND_STEPS, target=target)
-        if found.bound < bound:
-            bound, method = found.bound, "admm"
-    return summary(primal, bound, inertia, method, n)
+        if found.bound < primal + gap:
+            gap, method = found.bound - primal, "admm"
+    return summary(primal, gap, inertia, method, n, rounding=rounding)
 
 
-def summary(primal, bound, unit, method, n_used):
-    """The entries of a certificate; the gap is relative to `unit`."""
-    gap = bound - primal
-    relative = max(gap, 0.0) / unit if unit > 0 else (0.0 if gap <= 0 else np.inf)
+def summary(primal, gap, unit, method, n_used, *, rounding=0.0):
+    """The entries of a certificate; the gap is relative to `unit`, and rounding counts."""
+    relative = (max(gap, 0.0) + rounding) / unit if unit > 0 else 0.0
     return {
         "primal": float(primal),
-        "dual_bound": float(bound),
+        "dual_bound": float(primal + gap),
         "gap": float(gap),
         "rel_gap": float(relative),
         "certified": bool(relative < CERTIFIED),

@@ -61,7 +61,8 @@ class Program:
         turned = be.xp.matrix_transpose(W)
         grams = to_numpy(W @ turned if W.shape[1] < W.shape[2] else turned @ W)
         largest = np.linalg.eigvalsh(grams)[:, -1]
-        scale = float(np.sqrt(np.mean(largest**2))) or 1.0
+        top = float(np.abs(largest).max()) or 1.0
+        scale = top * float(np.sqrt(np.mean((largest / top) ** 2))) or 1.0
         if isinstance(W, np.ndarray):  # in the order in which passes on the host run
             W = np.ascontiguousarray(turned).transpose(0, 2, 1)
         return cls(be, W, be.load(np.ascontiguousarray(b)), trace, scale)
@@ -262,7 +263,7 @@ class _State:
             trial = self._advance(G, self._step)
             value, _, way = (float(v) for v in to_numpy(trial[-1]))
             enough = value <= bound - _DECREASE / 2 * way / self._step
-            if enough or self._step <= _SHORTEST / self.program.scale:
+            if enough or not self._step > _SHORTEST / self.program.scale:
                 return trial, value, way
             self._step /= 2
 

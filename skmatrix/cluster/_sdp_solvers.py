@@ -11,6 +11,8 @@ from ._sdp_low_rank import solve_low_rank
 SOLVERS = ("auto", "nlr", "admm", "cvxpy")
 # Relative residuals of the convex solvers, in units of the tolerance of the row sums.
 _STRICTER = 0.1
+# Matrices of all pairs that they keep for each block, and the bytes that these may take.
+_MATRICES, _MEMORY = 6, 8e9
 _NEEDED = (
     "solver='cvxpy' needs {name}, which is not installed. Install it with `pip install cvxpy scs`,"
     " or use solver='admm', which finds the same optimum."
@@ -63,11 +65,23 @@ def solve(program, factor, *, solver, tolerance, multiplier=None, penalty=None):
             multiplier=multiplier,
             penalty=penalty,
         )
+    _refuse_large(program, solver)
     A = dense_objective(to_numpy(program.W), to_numpy(program.b))
     tol = _STRICTER * tolerance.tol
     if solver == "admm":
         return solve_dense(program.be, A, program.trace, tol=tol, max_iter=tolerance.max_iter)
     return _solve_by_cvxpy(A, program.trace, tol, tolerance.max_iter)
+
+
+def _refuse_large(program, solver):
+    """Raise before matrices of all pairs fill the memory."""
+    n_blocks, n = program.b.shape
+    size = _MATRICES * 8 * n_blocks * n * n
+    if size > _MEMORY:
+        raise MemoryError(
+            f"solver={solver!r} needs about {size / 1e9:.0f} GB for n_samples={n}. Use"
+            " solver='nlr', or n_subsample of a few hundred."
+        )
 
 
 def refuse_missing_solver(solver):

@@ -323,19 +323,34 @@ def test_certificate_is_valid_for_good_and_bad_partitions(seed):
     X = X - X.mean(axis=0)
     best = np.sum(X * X) - min(inertia(X, labels) for labels in partitions(9, 3))
     for labels in (truth, np.arange(9) // 3, np.array([0, 1, 2, 2, 2, 2, 2, 2, 2])):
-        value, bound = partition_bound(X, labels)
+        value, gap, rounding = partition_bound(X, labels)
         assert_allclose(value, np.sum(X * X) - inertia(X, labels))
-        assert bound >= best * (1 - 1e-12)
+        assert value + gap >= best * (1 - 1e-12)
+        assert gap <= inertia(X, labels) * (1 + 1e-12)
+        assert rounding < 1e-11 * np.sum(X * X)
 
 
 def test_certificate_is_tight_where_groups_are_far_apart():
     X, truth = blobs(200, 4, 3, 12.0)
-    value, bound = partition_bound(X - X.mean(axis=0), truth)
-    assert bound == value
+    _, gap, rounding = partition_bound(X - X.mean(axis=0), truth)
+    assert gap == 0
+    assert rounding < 1e-9 * inertia(X, truth)
     worse = truth.copy()
     worse[0] = (worse[0] + 1) % 4
-    value, bound = partition_bound(X - X.mean(axis=0), worse)
-    assert bound > value
+    _, gap, _ = partition_bound(X - X.mean(axis=0), worse)
+    assert gap > 0
+
+
+def test_certificate_knows_what_rounding_may_hide():
+    rng = np.random.default_rng(0)
+    for distance, certified in ((1e2, True), (1e9, False)):
+        X = rng.standard_normal((60, 2))
+        X[:20, 0] += distance
+        X -= X.mean(axis=0)
+        labels = np.repeat([0, 1], [20, 40])
+        _, gap, rounding = partition_bound(X, labels)
+        assert gap == 0
+        assert (rounding < 1e-6 * inertia(X, labels)) == certified
 
 
 # A general solver
