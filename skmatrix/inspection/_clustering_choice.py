@@ -485,7 +485,8 @@ class CertificateDisplay:
             heights = np.maximum(gaps, _FLOOR)
             color = _COLORS[i % len(_COLORS)]
             settings = np.unique(x)
-            medians = [np.exp(np.median(np.log(heights[x == value]))) for value in settings]
+            # Of an even number the larger: a mean of proofs and others would be neither.
+            medians = [np.quantile(heights[x == value], 0.5, method="higher") for value in settings]
             style = {"color": color, "lw": 1.5} | (line_kwargs or {})
             self.lines_ += ax.plot(settings, medians, **style)
             dots = {"ls": "none", "marker": _MARKERS[i % len(_MARKERS)], "color": color, "ms": 6}
