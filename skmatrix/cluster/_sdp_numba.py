@@ -57,7 +57,7 @@ def split(A, Z, N, y, t, *, sigma, trace):
     _signs(P, N, dy, dt, N_next, change)
     dy, dt = affine_multipliers(np, change.sum(axis=(0, 2)), np.einsum("kii->k", change), trace)
     Z_next = np.empty_like(Z)
-    sums = np.array(_advance_matrices(P, Z, change, dy, dt, Z_next))
+    sums = np.array(_advance_matrices(P, Z, change, dy, dt, Z_next), dtype=A.dtype)
     return Z_next, N_next, y - dy, t - dt, P, sums
 
 
