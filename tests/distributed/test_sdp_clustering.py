@@ -141,8 +141,9 @@ def test_number_of_groups_certificate_and_callbacks_of_the_sample():
 
 
 def test_data_frames():
-    dd = pytest.importorskip("dask.dataframe")
     pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    dd = pytest.importorskip("dask.dataframe")
     frame = pd.DataFrame(X, columns=["a", "b", "c"])
     found = clone(OURS[0]).fit(dd.from_pandas(frame, npartitions=4))
     expected = clone(OURS[0]).fit(frame)
