@@ -60,6 +60,11 @@ intersphinx_mapping = {
 
 # -- Examples in docstrings and pages --------------------------------------------------------------
 doctest_global_setup = "import numpy as np"
+doctest_global_cleanup = """
+import sys
+if "matplotlib.pyplot" in sys.modules:
+    sys.modules["matplotlib.pyplot"].close("all")
+"""
 doctest_test_doctest_blocks = "default"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
