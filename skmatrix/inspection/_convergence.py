@@ -8,6 +8,8 @@ from ._panels import load_pyplot, set_title
 
 _SIZE = (5.6, 4.0)
 _SCALES = ("linear", "log")
+# What can be drawn, and the label of its axis.
+_KINDS = {"objective": "Objective", "noise": "Noise variance"}
 # Entries of a column of the legend.
 _PER_COLUMN = 6
 
@@ -74,7 +76,9 @@ class ConvergenceDisplay:
         self.estimator_name = estimator_name
 
     @classmethod
-    def from_estimator(cls, estimator, *, scale="linear", ax=None, name=None, line_kwargs=None):
+    def from_estimator(
+        cls, estimator, *, kind="objective", scale="linear", ax=None, name=None, line_kwargs=None
+    ):
         """Plot the objective of a fitted estimator, or of several.
 
         Parameters
@@ -83,8 +87,12 @@ class ConvergenceDisplay:
             What was fitted, with ``objective_history_`` and ``n_iter_``, or with the ``scores_`` of
             a Bayesian regression whose `compute_score` is set: several starts, or several settings
             with their names.
+        kind : {"objective", "noise"}, default="objective"
+            What to draw: the objective, or the noise variance of an estimator that keeps it, in
+            ``noise_history_``.
         scale : {"linear", "log"}, default="linear"
-            Whether to draw the objective, or the logarithm of its distance from the best value.
+            Whether to draw the objective, or the logarithm of its distance from the best value. A
+            noise variance is drawn as it is, on this scale.
         ax : matplotlib Axes, default=None
             Axes to plot on; None makes new ones.
         name : str, default=None
@@ -102,21 +110,25 @@ class ConvergenceDisplay:
         TypeError
             If an estimator keeps no objective.
         ValueError
-            If there is no estimator, `scale` is unknown, a fit has no iteration with an objective,
-            or ``scale="log"`` and no objective has changed.
+            If there is no estimator, `kind` or `scale` is unknown, a fit has no iteration with an
+            objective, or ``scale="log"`` and no objective has changed.
         """
         if scale not in _SCALES:
             raise ValueError(f"scale must be 'linear' or 'log'. Got {scale!r}.")
+        if kind not in _KINDS:
+            raise ValueError(f"kind must be 'objective' or 'noise'. Got {kind!r}.")
         fits = _named(estimator)
-        histories = [_history(fit) for fit in fits.values()]
+        histories = [_history(fit, kind) for fit in fits.values()]
         data = {
             "names": list(fits),
             "iterations": [first + np.arange(1, values.size + 1) for first, values in histories],
             "objectives": [values for _, values in histories],
             "n_without": [first for first, _ in histories],
             "scale": scale,
+            "kind": kind,
         }
-        if scale == "log" and not any(_distance(values).size for values in data["objectives"]):
+        flat = not any(_distance(values).size for values in data["objectives"])
+        if scale == "log" and kind == "objective" and flat:
             raise ValueError(
                 "scale='log' draws distances from the best objective, and there are none: no"
                 " objective has changed. Take scale='linear'."
@@ -152,10 +164,12 @@ class ConvergenceDisplay:
             _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
         self.ax_, self.figure_, self.lines_, self.span_ = ax, ax.figure, [], None
         is_log, names = self.data["scale"] == "log", self.data["names"]
+        label_y = _KINDS[self.data["kind"]]
+        is_distance = is_log and self.data["kind"] == "objective"
         curves = zip(names, self.data["iterations"], self.data["objectives"], strict=True)
         for label, iterations, values in curves:
             last = f"{label}: {values[-1]:.6g}" if len(names) > 1 else f"Last: {values[-1]:.6g}"
-            if is_log:
+            if is_distance:
                 distance = _distance(values)
                 iterations, values = iterations[: distance.size], distance
             style = {"marker": ".", "lw": 1.5, "label": last, **(line_kwargs or {})}
@@ -167,7 +181,7 @@ class ConvergenceDisplay:
             )
         ax.set_xlim(left=0.5)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="Iteration", ylabel="Distance from the best" if is_log else "Objective")
+        ax.set(xlabel="Iteration", ylabel="Distance from the best" if is_distance else label_y)
         if is_log:
             ax.set_yscale("log")
         ax.legend(fontsize="small", ncols=-(-len(names) // _PER_COLUMN))
@@ -188,18 +202,23 @@ def _named(estimator):
     return fits
 
 
-def _history(estimator):
-    """Iterations before the first objective, and the objectives."""
+def _history(estimator, kind):
+    """Iterations before the first value, and the values."""
     check_is_fitted(estimator)
     # A regressor that completes a matrix keeps the completion.
     model = getattr(estimator, "completion_", estimator)
-    kind, kept = type(estimator).__name__, _kept(model)
+    if kind == "noise" and hasattr(model, "noise_history_"):
+        kept = model.noise_history_
+    else:
+        kept = _kept(model) if kind == "objective" else None
+    kind = type(estimator).__name__
     if kept is None or not hasattr(model, "n_iter_"):
         advice = "of a pipeline or a search pass the fitted estimator within."
         if hasattr(model, "compute_score"):
             advice = "fit it with compute_score=True."
         raise TypeError(
-            "estimator must have kept its objective, in objective_history_ or scores_, and n_iter_."
+            "estimator must have kept its objective, in objective_history_ or scores_, and n_iter_,"
+            " or, for kind='noise', noise_history_."
             f" Got a {kind}; {advice}"
         )
     values = np.ravel(to_numpy(kept)).astype(np.float64)

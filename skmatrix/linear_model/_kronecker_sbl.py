@@ -95,7 +95,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
     fit_intercept : bool or "auto", default="auto"
         Whether to fit an intercept, one for each snapshot. "auto" does if X is a matrix.
     compute_score : bool, default=False
-        Whether to keep the log evidence after each iteration.
+        Whether to keep the log evidence and the noise variance after each iteration.
     random_state : int, RandomState instance or None, default=None
         Source of the random starts.
     verbose : int, default=0
@@ -124,6 +124,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
     scores_ : array of shape (n_iter,)
         Log evidence after each iteration. Only with `compute_score`; empty for "decompose", and
         where nothing was there to be explained.
+    noise_history_ : array of shape (n_iter,)
+        Noise variance after each iteration. Only with `compute_score`; empty where `scores_` is.
     solver_ : str
         The solver that counted.
     n_iter_ : int
@@ -417,6 +419,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         }
         if self.compute_score:
             found["scores_"] = home([log_evidence(cost, record) for cost in solution.costs])
+            noises = [self._noise(noise, units) for noise in solution.noises]
+            found["noise_history_"] = home(noises)
         if not (np.isfinite(to_numpy(found["coef_"])).all() and np.isfinite(intercept).all()):
             kind = "single" if real == design.be.home.float32 else "double"
             raise ValueError(f"The coefficients are beyond {kind} precision. Rescale X or y.")

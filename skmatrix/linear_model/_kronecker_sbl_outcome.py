@@ -1,7 +1,7 @@
 """What a fit found, without units."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -83,8 +83,8 @@ class Solution:
         Its iterations.
     converged : bool
         Whether its last change was small.
-    costs : list of float
-        Costs after its iterations.
+    costs, noises : list of float
+        Costs and noise variances after its iterations.
     """
 
     outcome: Outcome
@@ -92,6 +92,7 @@ class Solution:
     n_iter: int
     converged: bool
     costs: list
+    noises: list = field(default_factory=list)
 
     @classmethod
     def of(cls, run, units, tol):
@@ -99,4 +100,5 @@ class Solution:
         run.prune()
         outcome = Outcome.of(run.state, units)
         costs = [*run.costs[1:], outcome.cost]
-        return cls(outcome, run.solver, run.n_iter, run.change <= tol, costs)
+        noises = [*run.noises[1:], run.state.noise]
+        return cls(outcome, run.solver, run.n_iter, run.change <= tol, costs, noises)

@@ -47,6 +47,8 @@ class Run:
         Couplings of the modes.
     costs : list of float
         Cost at the beginning of each iteration.
+    noises : list of float
+        Noise variance at the beginning of each iteration.
     change : float
         Relative change of the prior variances in the last iteration.
     n_iter : int
@@ -60,6 +62,7 @@ class Run:
     settings: Settings
     couplings: list
     costs: list = field(default_factory=list)
+    noises: list = field(default_factory=list)
     change: float = np.inf
     n_iter: int = 0
     explained: float = np.inf
@@ -67,6 +70,7 @@ class Run:
     def step(self):
         """One iteration."""
         before = self.state.full_gammas()
+        self.noises.append(self.state.noise)
         self.prune()
         if self.solver == "mm":
             self._descend()

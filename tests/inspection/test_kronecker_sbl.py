@@ -57,6 +57,33 @@ class TestConvergence:
             ConvergenceDisplay.from_estimator(parts)
 
 
+class TestNoise:
+    @pytest.mark.parametrize("scale", ["linear", "log"])
+    def test_noise_of_each_iteration(self, pyplot, model, scale):
+        display = ConvergenceDisplay.from_estimator(model, kind="noise", scale=scale)
+        values = display.lines_[0].get_ydata()
+        assert_array_equal(values, model.noise_history_)
+        assert values.size == model.n_iter_
+        assert values[-1] == pytest.approx(model.noise_variance_)
+        assert np.ptp(values) > 0
+        assert display.ax_.get_ylabel() == "Noise variance"
+        assert display.ax_.get_yscale() == scale
+
+    def test_known_noise_is_constant(self, pyplot):
+        model = KroneckerSBL(noise_variance=0.2, compute_score=True).fit(FACTORS, Y)
+        display = ConvergenceDisplay.from_estimator(model, kind="noise")
+        assert_array_equal(display.lines_[0].get_ydata(), 0.2)
+
+    def test_what_is_not_kept_is_not_drawn(self, pyplot, matrix):
+        with pytest.raises(TypeError, match="for kind='noise', noise_history_"):
+            ConvergenceDisplay.from_estimator(KroneckerSBL().fit(*matrix), kind="noise")
+        fitted = ARDRegression(compute_score=True).fit(*matrix)
+        with pytest.raises(TypeError, match="Got a ARDRegression"):
+            ConvergenceDisplay.from_estimator(fitted, kind="noise")
+        with pytest.raises(ValueError, match="kind must be 'objective' or 'noise'"):
+            ConvergenceDisplay.from_estimator(fitted, kind="noises")
+
+
 def spectrum(estimator, **options):
     return KroneckerSpectrumDisplay.from_estimator(estimator, **options)
 
