@@ -192,8 +192,8 @@ class ILASDPClustering(
     :math:`O(K n p^2)`.
 
     Left out: samples weighted by pilot groups; "admm" as what "auto" takes for few points, since
-    "nlr" comes within some 1e-4 of its value five to fifty times as fast; the labels and histories of
-    starts that were not kept. Where fewer points than features are in a group, reduce features
+    "nlr" comes within some 1e-4 of its value five to fifty times as fast; the labels and histories
+    of starts that were not kept. Where fewer points than features are in a group, reduce features
     first, or use "diag", "tied" or `shrinkage`.
 
     References
