@@ -18,6 +18,7 @@ _SUBPACKAGES = (
     "linear_model",
     "metrics",
     "neighbors",
+    "neural_network",
     "random_projection",
     "svm",
     "utils",

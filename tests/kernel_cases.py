@@ -9,6 +9,7 @@ from scipy.special import logsumexp
 
 from skmatrix.decomposition._funbat_prior import Prior
 from skmatrix.neighbors._kde_profiles import KERNELS as KERNELS_OF_DENSITIES
+from skmatrix.neural_network._basis import HadamardBasis
 from skmatrix.svm._quantum_encoding import make_encoding
 from tests.checks import KernelCase
 
@@ -28,6 +29,7 @@ def all_cases():
         **_functional_cases(),
         **_kronecker_cases(),
         **_clustering_cases(),
+        **_neural_cases(),
     }
 
 
@@ -429,3 +431,21 @@ def _clustering_cases():
         f"{groups}:moments": [KernelCase((X, factor), {"diagonal": d}) for d in (False, True)],
         f"{groups}:squared_distances": [KernelCase((X, means, P)) for P in (triangles, diagonals)],
     }
+
+
+def _neural_cases():
+    """Cases of equiangular basis vectors: moving and fixed ones; both closed forms, cut anywhere."""
+    rng = np.random.default_rng(0)
+    V, fixed = rng.standard_normal((9, 5)), rng.standard_normal((4, 5))
+    V, fixed = (A / np.linalg.norm(A, axis=1, keepdims=True) for A in (V, fixed))
+    hinges = [KernelCase((V, others), {"alpha": 0.3}) for others in (fixed, fixed[:0])]
+    scores = []
+    for kind, order in (("kerdock", 16), ("gold", 8)):
+        basis = HadamardBasis(kind, order, order)
+        Z = rng.standard_normal((19, order))
+        scores += [
+            KernelCase((Z, *basis.tables), {"n_blocks": basis.n_blocks, "n_vectors": n})
+            for n in (basis.n_max, basis.n_max - 3, order + 1, 2)
+        ]
+    home = "skmatrix.neural_network._ebv_kernels"
+    return {f"{home}:hinge_gradient": hinges, f"{home}:best_hadamard": scores}

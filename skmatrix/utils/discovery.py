@@ -65,6 +65,8 @@ def all_estimators(type_filter=None):
             and issubclass(item, BaseEstimator)
             and issubclass(item, mixins)
             and not inspect.isabstract(item)
+            # Without fit it is part of an estimator, such as a network before it is built.
+            and hasattr(item, "fit")
         )
 
     return _public_members(is_listed)

@@ -1,0 +1,594 @@
+"""Classification by a network that sends samples to fixed unit vectors."""
+
+import numpy as np
+from scipy.special import log_softmax, softmax
+from sklearn.base import (
+    BaseEstimator,
+    ClassifierMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_scalar, column_or_1d
+from sklearn.utils.validation import check_is_fitted
+
+from .._sklearn import _fit_context
+from .._transaction import all_or_nothing
+from ._ebv_bounds import coherence
+from ._ebv_classifier_parameters import (
+    CONSTRAINTS,
+    check_size,
+    positive_samples,
+    read_samples,
+)
+from ._ebv_fit import begin, proceed, scores, set_table
+from ._torch_support import require_torch
+
+_PRIVATE = ("_table",)
+
+
+class EBVClassifier(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClassifierMixin,
+    BaseEstimator,
+):
+    r"""Neural network that classifies by the nearest of fixed, nearly orthogonal vectors.
+
+    A network usually ends in a layer with weights for each class. Here it ends in a vector of
+    length `dim`, and training sends it to the unit vector of its class: nothing that is trained
+    depends on the number of classes, new classes need no new weights, and :meth:`transform` gives
+    embeddings.
+
+    Use it for thousands to a million classes, for classes that come over time, or where memory is
+    short. For a few classes :class:`~sklearn.neural_network.MLPClassifier` is as accurate and needs
+    no torch; for short training with `dim` far below the number of classes, a layer with weights
+    for each learns faster.
+
+    Parameters
+    ----------
+    backbone : {"mlp", "cnn"}, backbone, torch Module, class of one, or callable, default="mlp"
+        The network: :class:`MLPBackbone` or :class:`CNNBackbone` with their defaults, or one of
+        them or :class:`TorchBackbone` with parameters, which a search knows as
+        ``backbone__<name>``; a module, which is copied; its class; or a function that makes one
+        from the shape of a sample and `dim`. A linear layer follows if it has not `dim` outputs.
+    dim : int or "auto", default="auto"
+        Length of the vectors, 2 at least. "auto" is the number of classes up to 1024, then 1024,
+        and 4096 for more than 525,312 classes. Less is quicker, and needs more epochs.
+    basis : {"auto", "orthogonal", "simplex", "kerdock", "gold", "optimize", "random"} or \
+            array-like of shape (n_vectors, dim), default="auto"
+        The vectors, see :func:`make_ebv`.
+    alpha : float or "auto", default="auto"
+        Largest absolute cosine for "optimize".
+    temperature : float, default=0.07
+        Divisor of the cosines in the softmax.
+    loss : {"softmax", "cosine", "angular"}, default="softmax"
+        The paper's, whose cost grows with the number of classes, a piece of which is held at a
+        time; squared distance of the cosine from 1; and squared angle, whose costs do not.
+    label_smoothing : float, default=0.0
+        Share of the target that is spread over all classes, for "softmax". The paper's best
+        results have 0.1.
+    max_epochs : int, default=100
+        Passes over the samples.
+    batch_size : int, default=128
+        Samples of a step; -1 takes all.
+    optimizer : {"adamw", "sgd"} or class of torch, default="adamw"
+        How weights are changed.
+    lr : float, default=1e-3
+        Learning rate.
+    weight_decay : float, default=1e-4
+        Decay of weights.
+    momentum : float, default=0.9
+        Of "sgd".
+    lr_schedule : {"cosine", "warmup_cosine"} or None, default="cosine"
+        Course of the learning rate in :meth:`fit`: half a cosine down to zero, the same after five
+        epochs that rise linearly, or none.
+    early_stopping : bool, default=False
+        Whether to keep samples apart, stop when their loss no longer falls, and take the weights of
+        the best epoch.
+    validation_fraction : float, default=0.1
+        Share of samples kept apart.
+    n_iter_no_change : int, default=10
+        Epochs without a gain that end the fit.
+    tol : float, default=1e-4
+        What counts as a gain.
+    class_weight : dict, "balanced" or None, default=None
+        Factors of sample weights by class.
+    standardize : bool, default=True
+        Whether features of two-dimensional X are centred and scaled; of sparse X, scaled only.
+    image_shape : tuple of int or None, default=None
+        Shape (channels, height, width) of the images that rows of X hold.
+    class_chunk : int or "auto", default="auto"
+        Classes whose cosines are held at once. "auto" is about 2,000 for 128 samples.
+    device : str, default="auto"
+        "cpu", "cuda", "cuda:<number>", or "auto" for a GPU if there is one.
+    dtype : {"float32", "float64"}, default="float32"
+        Precision of the network.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed on to the net that is held.
+    warm_start : bool, default=False
+        Whether :meth:`fit` goes on where the last one ended; new classes are added.
+    verbose : int, default=0
+        Whether each epoch prints a line.
+    random_state : int, RandomState instance or None, default=None
+        Source of vectors, first weights and order of samples.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    basis_ : object
+        The vectors: ``kind``, ``dim``, ``n_max``, ``rows(begin, end)`` and ``dense()``. Closed
+        forms are not stored.
+    basis_index_ : ndarray of shape (n_classes,)
+        Row of the basis for each class; enrolled classes count from its end on.
+    coherence_ : float
+        Largest absolute cosine of the basis, NaN for more than 32,768 stored vectors.
+    coherence_bound_ : float
+        Lower bound of it.
+    alpha_ : float or None
+        The cosine that was asked for, if vectors were searched.
+    dim_ : int
+        Length of the vectors.
+    net_ : skorch net
+        The net that was trained.
+    module_ : torch Module
+        Its network, with scaling to unit length.
+    history_ : list of dict
+        For each epoch: train_loss, train_cosine (with the own vector), lr, seconds, and with early
+        stopping valid_loss, valid_accuracy and valid_cosine.
+    n_iter_ : int
+        Epochs.
+    best_epoch_ : int
+        Epoch whose weights were taken, counted from 1.
+    input_shape_ : tuple of int
+        Shape of a sample.
+    mean_, scale_ : ndarray of shape (n_features,) or None
+        Centres and scales of the features.
+    enrolled_coherence_ : float
+        Largest absolute cosine of a vector enrolled with others. Only after :meth:`enroll`.
+    n_features_in_ : int
+        Number of features; of X with more dimensions, the first after the samples.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, if X has names that are all strings.
+
+    See Also
+    --------
+    EBVEncoder : The same with any regressor.
+    make_ebv : The vectors.
+    sklearn.neural_network.MLPClassifier : Weights for each class.
+
+    Notes
+    -----
+    With unit vectors :math:`v_k` [1]_, made as in (1) to (4) of :func:`make_ebv`,
+    :math:`z = f(x) / \max(\|f(x)\|, 10^{-12})` and cosines :math:`c_k = z^T v_k`, the losses of a
+    sample of class y are
+
+    (5) :math:`\log \sum_k \exp((c_k - 1) / \tau) + (1 - z^T t) / \tau` with target
+    :math:`t = (1 - \epsilon) v_y + \epsilon\, \mathrm{mean}_k\, v_k`, whose gradient is
+
+    (6) :math:`(\sum_k p_k v_k - t) / \tau` with the softmax p of :math:`c / \tau`: both are sums
+    over classes, made in one pass over pieces of them, as 1 bounds all cosines;
+
+    (7) :math:`(1 - c_y)^2` [2]_; and (8) :math:`\arccos^2 c_y`. A batch has their weighted mean.
+
+    (9) Products with closed forms are fast Hadamard transforms, :math:`O(\log d)` per class instead
+    of :math:`O(d)`.
+
+    A step takes :math:`O(B K d)` time (:math:`O(B K \log d)` for closed forms), and
+    :math:`O(B (\mathrm{chunk} + d))` memory besides the network.
+
+    Samples that are scored in one call and apart agree to the precision of `dtype`.
+
+    References
+    ----------
+    .. [1] Yang Shen, Xuhao Sun, Xiu-Shen Wei, "Equiangular Basis Vectors", IEEE/CVF Conference on
+       Computer Vision and Pattern Recognition, 2023. :arxiv:`2303.11637`
+
+    .. [2] Pascal Mettes, Elise van der Pol, Cees Snoek, "Hyperspherical Prototype Networks",
+       Advances in Neural Information Processing Systems, 2019. :arxiv:`1901.10514`
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from skmatrix.neural_network import EBVClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = EBVClassifier(max_epochs=30, lr=0.01, random_state=0)
+    >>> bool(model.fit(X, y).score(X, y) > 0.9)  # doctest: +SKIP
+    True
+    """
+
+    _parameter_constraints: dict = CONSTRAINTS
+
+    def __init__(
+        self,
+        backbone="mlp",
+        *,
+        dim="auto",
+        basis="auto",
+        alpha="auto",
+        temperature=0.07,
+        loss="softmax",
+        label_smoothing=0.0,
+        max_epochs=100,
+        batch_size=128,
+        optimizer="adamw",
+        lr=1e-3,
+        weight_decay=1e-4,
+        momentum=0.9,
+        lr_schedule="cosine",
+        early_stopping=False,
+        validation_fraction=0.1,
+        n_iter_no_change=10,
+        tol=1e-4,
+        class_weight=None,
+        standardize=True,
+        image_shape=None,
+        class_chunk="auto",
+        device="auto",
+        dtype="float32",
+        callbacks=None,
+        warm_start=False,
+        verbose=0,
+        random_state=None,
+    ):
+        self.backbone = backbone
+        self.dim = dim
+        self.basis = basis
+        self.alpha = alpha
+        self.temperature = temperature
+        self.loss = loss
+        self.label_smoothing = label_smoothing
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.optimizer = optimizer
+        self.lr = lr
+        self.weight_decay = weight_decay
+        self.momentum = momentum
+        self.lr_schedule = lr_schedule
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self.class_weight = class_weight
+        self.standardize = standardize
+        self.image_shape = image_shape
+        self.class_chunk = class_chunk
+        self.device = device
+        self.dtype = dtype
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(self, X, y, sample_weight=None):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples. More than two dimensions need another backbone than "mlp".
+        y : array-like of shape (n_samples,)
+            Labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : EBVClassifier
+            The fitted classifier.
+
+        Raises
+        ------
+        ImportError
+            If torch or skorch is missing.
+        ValueError
+            If parameters do not fit the data, or there are not two classes.
+        FloatingPointError
+            If the loss is not finite.
+        """
+        from_start = not (self.warm_start and hasattr(self, "net_"))
+        return self._train(X, y, sample_weight, None, from_start, "fit")
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Train for one epoch more; labels not seen before become classes.
+
+        The first call sets the scaling of features, and the learning rate stays what it is. Pass
+        samples of old classes along with those of new ones: a network forgets what it no longer
+        sees. Where there are none, :meth:`enroll` leaves it as it is.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Labels.
+        classes : array-like of shape (n_classes,), default=None
+            Labels that are to come.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the samples.
+
+        Returns
+        -------
+        self : EBVClassifier
+            The classifier.
+        """
+        return self._train(X, y, sample_weight, classes, not hasattr(self, "net_"), "partial_fit")
+
+    def _train(self, X, y, sample_weight, classes, from_start, method):
+        """All epochs of a fit, or one of a partial fit."""
+        require_torch(f"{type(self).__name__}.{method}")
+        from ._net_torch import put_back_on_error
+        from ._training_torch import Plan
+
+        whole = method == "fit"
+        plan = (
+            Plan(self.max_epochs, self.lr_schedule, self.n_iter_no_change, self.tol)
+            if whole
+            else Plan(1)
+        )
+        validate = whole and self.early_stopping
+        with all_or_nothing(self, _PRIVATE):
+            X, y = read_samples(self, X, from_start, y)
+            X, y, weight = positive_samples(X, y, sample_weight)
+            labels = np.unique(y) if classes is None else np.union1d(y, column_or_1d(classes))
+            if from_start:
+                begin(self, X, y, weight, labels)
+                proceed(self, X, y, weight, plan, validate)
+            else:
+                self._add(labels)
+                with put_back_on_error(self.net_):
+                    proceed(self, X, y, weight, plan, validate)
+            if whole and not self.warm_start:
+                # Only a fit that goes on needs it, and it is twice as large as the weights.
+                self.net_.optimizer_.state.clear()
+        return self
+
+    def add_classes(self, labels):
+        """Take vectors for classes that are to come, without training.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_new,)
+            Labels; those known are left as they are.
+
+        Returns
+        -------
+        self : EBVClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If the basis has not as many vectors.
+        """
+        check_is_fitted(self)
+        with all_or_nothing(self, _PRIVATE):
+            self._add(column_or_1d(labels))
+        return self
+
+    def _add(self, labels):
+        """Classes for labels that are new."""
+        new = self._table.unseen(labels)
+        if new.size:
+            set_table(self, self._table.grown(new, "auto", self.net_.iterator_train__rng))
+
+    def enroll(self, X, y):
+        """Add classes by the means of their embeddings, without training.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+        y : array-like of shape (n_samples,)
+            Their labels, none of them known.
+
+        Returns
+        -------
+        self : EBVClassifier
+            The classifier.
+
+        Raises
+        ------
+        ValueError
+            If there is a label that is known, or a mean has no direction.
+        """
+        check_is_fitted(self)
+        X, y = read_samples(self, X, False, y)
+        labels, codes = np.unique(y, return_inverse=True)
+        new = self._table.unseen(labels)
+        if new.size < labels.size:
+            known = labels[~np.isin(labels, new)]
+            raise ValueError(f"y has classes that are known: {known[:5]}. Use partial_fit.")
+        total = np.zeros((labels.size, self.dim_))
+        np.add.at(total, codes, self._embeddings(X).astype(np.float64))
+        norm = np.linalg.norm(total, axis=1)
+        if not norm.all():
+            raise ValueError(f"The embeddings of {labels[np.argmin(norm)]!r} add up to zero.")
+        vectors = total / norm[:, None]
+        with all_or_nothing(self, _PRIVATE):
+            table = self._table.enrolling(labels, vectors)
+            largest = max(
+                (np.abs(vectors @ self._table.targets.rows(i, min(i + 4096, n)).T).max())
+                for n in [len(self._table.targets)]
+                for i in range(0, n, 4096)
+            )
+            among = coherence(vectors).max if labels.size > 1 else 0.0
+            self.enrolled_coherence_ = float(max(largest, among))
+            set_table(self, table)
+        return self
+
+    def transform(self, X):
+        """Embed samples.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, dim_)
+            Unit vectors; zero where the network's output is.
+        """
+        check_is_fitted(self)
+        return self._embeddings(read_samples(self, X, False))
+
+    def _embeddings(self, X):
+        """Embeddings of validated samples."""
+        return scores(self, X, lambda z, _: (z,))[0]
+
+    def decision_function(self, X):
+        """Cosines with the vectors of the classes over the temperature.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+
+        Returns
+        -------
+        decision : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
+            The scores; of two classes, that of the second minus that of the first.
+        """
+        scaled = self._scaled_cosines(X, "decision_function")
+        return scaled[:, 1] - scaled[:, 0] if scaled.shape[1] == 2 else scaled
+
+    def _scaled_cosines(self, X, method):
+        """Cosines over the temperature, in the order of the classes."""
+        check_is_fitted(self)
+        from ._ebv_net_torch import all_cosines
+
+        X = read_samples(self, X, False)
+        check_size(X.shape[0], self.classes_.size, method)
+        (cosines,) = scores(self, X, lambda z, targets: (all_cosines(z, targets),))
+        return cosines[:, self._table.positions] / self.temperature
+
+    def predict(self, X):
+        """Classes of the nearest vectors, the first of several.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Labels.
+        """
+        return self._nearest(X)[1]
+
+    def similarity(self, X):
+        """Cosines with the nearest vectors, small where a sample is of no known class.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+
+        Returns
+        -------
+        cosine : ndarray of shape (n_samples,)
+            The largest cosines.
+        """
+        return self._nearest(X)[0]
+
+    def _nearest(self, X):
+        """Largest cosines and their classes."""
+        check_is_fitted(self)
+        from ._ebv_net_torch import best_positions
+
+        cosine, position = scores(self, read_samples(self, X, False), best_positions)
+        return cosine, self._labels(position)
+
+    def _labels(self, position):
+        """Labels of positions."""
+        return self.classes_[np.argsort(self._table.positions)[position]]
+
+    def predict_topk(self, X, k=5):
+        """Classes of the k nearest vectors, from the nearest.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+        k : int, default=5
+            How many, at most the number of classes.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_samples, k)
+            Their labels.
+        cosines : ndarray of shape (n_samples, k)
+            The cosines.
+        """
+        check_is_fitted(self)
+        check_scalar(k, "k", int, min_val=1, max_val=self.classes_.size)
+        from ._ebv_net_torch import top_positions
+
+        X = read_samples(self, X, False)
+        cosines, position = scores(self, X, lambda z, targets: top_positions(z, targets, k))
+        return self._labels(position), cosines
+
+    def predict_proba(self, X):
+        """Probabilities of the classes: the softmax of the scores, in double precision.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+
+        Returns
+        -------
+        probability : float64 ndarray of shape (n_samples, n_classes)
+            They need memory for samples times classes; :meth:`predict_topk` does not.
+        """
+        scaled = self._scaled_cosines(X, "predict_proba")
+        return softmax(scaled.astype(np.float64), axis=1)
+
+    def predict_log_proba(self, X):
+        """Logarithms of the probabilities.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
+                (n_samples, channels, ...)
+            Samples.
+
+        Returns
+        -------
+        log_probability : float64 ndarray of shape (n_samples, n_classes)
+            The logarithms.
+        """
+        scaled = self._scaled_cosines(X, "predict_log_proba")
+        return log_softmax(scaled.astype(np.float64), axis=1)
+
+    @property
+    def module_(self):
+        """The trained network."""
+        return self.net_.module_
+
+    @property
+    def _n_features_out(self):
+        """Number of columns that `transform` makes."""
+        return self.dim_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        # Outputs have the precision of the network.
+        tags.transformer_tags.preserves_dtype = []
+        return tags

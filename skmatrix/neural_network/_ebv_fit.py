@@ -1,0 +1,196 @@
+"""How an :class:`EBVClassifier` begins, trains, and looks at samples."""
+
+import numpy as np
+import scipy.sparse as sp
+from sklearn.utils import check_random_state
+
+from ._ebv_bounds import coherence_bounds
+from ._ebv_classes import new_table
+from ._ebv_classifier_parameters import chosen_basis, chosen_chunk, class_factors
+from ._held_out import held_out_rows, weighted_scaling
+from ._torch_support import chosen_device, seeded
+
+_SEEDS = 2**31 - 1
+
+
+def begin(estimator, X, y, weight, classes):
+    """Scaling, classes and vectors, and an untrained net.
+
+    Parameters
+    ----------
+    estimator : EBVClassifier
+        Gets the fitted attributes.
+    X, y, weight : arrays
+        Samples of positive weight.
+    classes : ndarray of shape (n_classes,)
+        Sorted labels.
+    """
+    from ._backbones_torch import built
+    from ._ebv_net_torch import EBVLoss, Embedding, torch_dtype
+    from ._net_torch import held_net
+
+    if classes.size < 2:
+        raise ValueError(
+            f"{type(estimator).__name__} needs samples of at least 2 classes; got 1 class"
+            f" ({classes[0]!r})."
+        )
+    device = chosen_device(estimator.device)
+    # A seed and not the generator itself: what is drawn later must not depend on who else draws.
+    seed = check_random_state(estimator.random_state).randint(_SEEDS)
+    rng = np.random.RandomState(seed)
+    dim, basis = chosen_basis(estimator, classes.size)
+    set_table(
+        estimator,
+        new_table(classes, dim, basis, alpha=estimator.alpha, backend=_engine(device), rng=rng),
+    )
+    estimator.mean_, estimator.scale_ = None, None
+    if estimator.standardize and X.ndim == 2:
+        estimator.mean_, estimator.scale_ = weighted_scaling(X, weight)
+    with seeded(rng.randint(_SEEDS), device):
+        module = built(
+            estimator.backbone, estimator.input_shape_, dim, torch_dtype(estimator.dtype)
+        )
+    options = {"weight_decay": estimator.weight_decay}
+    if estimator.optimizer == "sgd":
+        options["momentum"] = estimator.momentum
+    estimator.net_ = held_net(
+        Embedding(module),
+        EBVLoss(estimator.loss, estimator.temperature, estimator.label_smoothing),
+        optimizer=estimator.optimizer,
+        lr=estimator.lr,
+        batch_size=estimator.batch_size if estimator.batch_size > 0 else _SEEDS,
+        rng=rng,
+        device=device,
+        callbacks=estimator.callbacks,
+        options=options,
+    )
+    estimator.n_iter_ = 0
+    # Of vectors that are no longer there.
+    vars(estimator).pop("enrolled_coherence_", None)
+
+
+def proceed(estimator, X, y, weight, plan, validate):
+    """Train for some epochs.
+
+    Parameters
+    ----------
+    estimator : EBVClassifier
+        With all that :func:`begin` sets.
+    X, y, weight : arrays
+        Samples of positive weight, of known classes.
+    plan : Plan
+        How long.
+    validate : bool
+        Whether samples are kept apart.
+    """
+    from ._training_torch import epochs_of, train
+
+    net, table = estimator.net_, estimator._table
+    rng = net.iterator_train__rng
+    codes = table.codes(y)
+    mass = weight * class_factors(estimator.class_weight, y, weight)
+    rows = [np.arange(len(y))]
+    if validate:
+        rows = held_out_rows(codes, estimator.validation_fraction, rng)
+    position = table.positions[codes]
+    parts = [samples_of(estimator, X[r] if validate else X, position[r], mass[r]) for r in rows]
+    net.criterion_.targets = targets_of(estimator)
+    try:
+        with seeded(rng.randint(_SEEDS), net.device):
+            estimator.n_iter_, estimator.best_epoch_ = train(
+                estimator,
+                net,
+                parts[0],
+                parts[1] if validate else None,
+                plan,
+                X=X,
+                y=y,
+                done=estimator.n_iter_,
+                state=lambda: fitted_state(estimator),
+            )
+    except FloatingPointError as error:
+        raise FloatingPointError(
+            f"{error} Lower lr={estimator.lr:g}, or raise temperature={estimator.temperature:g}."
+        ) from error
+    finally:
+        # Vectors are kept once, with the classes.
+        net.criterion_.targets = None
+    estimator.history_ = epochs_of(net)
+
+
+def set_table(estimator, table):
+    """Attributes of the classes and their vectors."""
+    made = table.made
+    n_vectors, dim = len(table.targets), made.basis.dim
+    estimator._table = table
+    estimator.classes_ = table.classes
+    estimator.basis_ = made.basis
+    estimator.basis_index_ = table.basis_index
+    estimator.dim_ = dim
+    estimator.alpha_ = made.alpha
+    estimator.coherence_ = made.coherence
+    estimator.coherence_bound_ = coherence_bounds(n_vectors, dim)["best"]
+
+
+def samples_of(estimator, X, position=None, weight=None):
+    """Samples as the net takes them."""
+    from ._batches_torch import Samples
+    from ._ebv_net_torch import torch_dtype
+
+    if estimator.scale_ is not None:
+        if sp.issparse(X):
+            X = (X @ sp.diags_array(1 / estimator.scale_)).tocsr()
+        else:
+            X = (X - estimator.mean_) / estimator.scale_
+    dtype = torch_dtype(estimator.dtype)
+    return Samples(X, position, weight, shape=estimator.input_shape_, dtype=dtype)
+
+
+def targets_of(estimator):
+    """The vectors of the classes where the net is."""
+    from ._ebv_net_torch import torch_dtype
+    from ._ebv_targets_torch import TorchTargets
+
+    size = estimator.batch_size if estimator.batch_size > 0 else 1024
+    return TorchTargets(
+        estimator._table.targets,
+        chosen_chunk(estimator.class_chunk, size),
+        torch_dtype(estimator.dtype),
+        estimator.net_.device,
+    )
+
+
+def fitted_state(estimator):
+    """Fitted attributes by name, for callbacks."""
+    return {
+        name: value
+        for name, value in vars(estimator).items()
+        if name == "_table" or (name.endswith("_") and not name.startswith("_"))
+    }
+
+
+def _engine(device):
+    """Engine of the search for vectors."""
+    return "torch" if device.startswith("cuda") else "numpy"
+
+
+def scores(estimator, X, score):
+    """Apply a function to embeddings of samples.
+
+    Parameters
+    ----------
+    estimator : EBVClassifier
+        Fitted.
+    X : array
+        Validated samples.
+    score : callable
+        ``score(z, targets)``, which returns a tuple of tensors with a row for each sample.
+
+    Returns
+    -------
+    results : tuple of ndarray
+        The results of all samples.
+    """
+    from ._ebv_net_torch import scored
+
+    return scored(estimator.net_, samples_of(estimator, X), targets_of(estimator), score)

@@ -1,0 +1,130 @@
+"""Nearly orthogonal vectors by minimising the excess of their cosines."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._backend import get_backend, to_numpy
+from .._iterate import warn_caller
+from ._ebv_kernels import hinge_gradient
+
+# Rounds that make a frame tight.
+_TIGHTENING = 5
+_STEP = 0.5
+_MOMENTUM = 0.95
+# Steps without a lower loss after which the step size is halved.
+_PATIENCE = 50
+# The descent aims a little below the bound, so as to reach it in finite time.
+_AIM = 0.99
+
+
+@dataclass
+class Descent:
+    """Where a descent ended.
+
+    Attributes
+    ----------
+    vectors : float64 ndarray of shape (n, d)
+        The vectors with the smallest coherence on the way.
+    last : float64 ndarray of shape (n, d)
+        Those at its end.
+    coherence : float
+        Coherence of the best.
+    n_iter : int
+        Steps.
+    converged : bool
+        Whether the bound was reached.
+    """
+
+    vectors: np.ndarray
+    last: np.ndarray
+    coherence: float
+    n_iter: int
+    converged: bool
+
+
+def tightened(V):
+    """Unit vectors near a tight frame: the start of the descent.
+
+    Up to d vectors come out orthonormal.
+
+    Parameters
+    ----------
+    V : float64 ndarray of shape (n, d)
+        Vectors.
+
+    Returns
+    -------
+    V : float64 ndarray of shape (n, d)
+        Unit vectors.
+    """
+    for _ in range(_TIGHTENING):
+        left, _, right = np.linalg.svd(V, full_matrices=False)
+        V = left @ right
+        V = V / np.linalg.norm(V, axis=1, keepdims=True)
+    return V
+
+
+def separated(V, fixed, alpha, *, max_iter, tol, backend):
+    """Move vectors until no absolute cosine is above a bound.
+
+    Parameters
+    ----------
+    V : float64 ndarray of shape (n, d)
+        Unit vectors that move.
+    fixed : float64 ndarray of shape (n_fixed, d)
+        Unit vectors that do not.
+    alpha : float
+        The bound.
+    max_iter : int
+        Steps at most.
+    tol : float
+        What cosines may be above the bound.
+    backend : str
+        Engine.
+
+    Returns
+    -------
+    descent : Descent
+        Where it ended.
+    """
+    be = get_backend(backend, V)
+    # Single precision is far finer than `tol`, and twice as fast.
+    points, held = be.load(V.astype(np.float32), fixed.astype(np.float32))
+    xp = be.xp
+    momentum = xp.zeros_like(points)
+    best, reached = points, np.inf
+    step, lowest, since = _STEP, np.inf, 0
+    n_iter, converged = 0, False
+    while True:
+        gradient, loss, largest = hinge_gradient(be, points, held, alpha=_AIM * alpha)
+        if float(largest) < reached:
+            best, reached = points, float(largest)
+        converged = reached <= alpha + tol
+        if converged or n_iter == max_iter:
+            break
+        n_iter += 1
+        value = float(loss)
+        since = 0 if value < lowest else since + 1
+        lowest = min(lowest, value)
+        if since == _PATIENCE:
+            step, since, lowest = step / 2, 0, value
+        # Heavy ball on the sphere (4).
+        momentum = _MOMENTUM * momentum + gradient
+        points = points - step * momentum
+        points = points / xp.sqrt(xp.sum(points * points, axis=1, keepdims=True))
+        momentum = momentum - xp.sum(momentum * points, axis=1, keepdims=True) * points
+    vectors, last = (to_numpy(a).astype(np.float64) for a in (best, points))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return Descent(vectors, last, reached, n_iter, converged)
+
+
+def warn_of_coherence(descent, alpha, max_iter):
+    """Say what coherence was reached, if it is not the one that was asked for."""
+    if not descent.converged:
+        warn_caller(
+            f"The vectors have coherence {descent.coherence:.4f} after max_iter={max_iter} steps,"
+            f" above alpha={alpha:.4f}. Raise max_iter or alpha, or pass a larger dim.",
+            ConvergenceWarning,
+        )
