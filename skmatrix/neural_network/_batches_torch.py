@@ -45,6 +45,24 @@ class Samples(Dataset):
             return x, None
         return x, (self.y[rows], self.weight[rows])
 
+    def reader(self, rng):
+        """Function that reads batches of one pass.
+
+        Parameters
+        ----------
+        rng : RandomState or None
+            Source of the order; None keeps that of the samples.
+
+        Returns
+        -------
+        read : callable
+            ``read(begin, end)`` gives the samples at these places of the order, as :meth:`batch`.
+        """
+        if rng is None:
+            return lambda begin, end: self.batch(slice(begin, end))
+        order = torch.from_numpy(rng.permutation(len(self)))
+        return lambda begin, end: self.batch(order[begin:end])
+
     def __getitem__(self, i):
         x, pair = self.batch(slice(i, i + 1))
         return x[0], pair
@@ -56,7 +74,7 @@ class Batches:
     Parameters
     ----------
     dataset : Samples
-        The samples.
+        The samples, or another set of them that has a `reader`.
     batch_size : int
         Samples of a batch.
     rng : RandomState, default=None
@@ -76,14 +94,13 @@ class Batches:
     def __iter__(self):
         n = len(self.dataset)
         shuffled = self.rng is not None and n > self.batch_size
-        order = torch.from_numpy(self.rng.permutation(n)) if shuffled else None
+        read = self.dataset.reader(self.rng if shuffled else None)
         begin = 0
         while begin < n:
             end = min(begin + self.batch_size, n)
             if self.rng is not None and n - end == 1:
                 end = n
-            rows = slice(begin, end) if order is None else order[begin:end]
-            yield self._placed(self.dataset.batch(rows))
+            yield self._placed(read(begin, end))
             begin = end
 
     def _placed(self, batch):

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import _fit_context
 from .._transaction import all_or_nothing
+from ..distributed import is_dask
 from ._ebv_bounds import coherence
 from ._ebv_classifier_parameters import (
     CONSTRAINTS,
@@ -137,7 +138,9 @@ class EBVClassifier(
         Its network, with scaling to unit length.
     history_ : list of dict
         For each epoch: train_loss, train_cosine (with the own vector), lr, seconds, and with early
-        stopping valid_loss, valid_accuracy and valid_cosine.
+        stopping valid_loss, valid_accuracy, valid_cosine and valid_margin (the cosine with the own
+        vector minus the largest with another one). There is no train_margin: it would take a second
+        look at all classes in every step.
     n_iter_ : int
         Epochs.
     best_epoch_ : int
@@ -181,6 +184,14 @@ class EBVClassifier(
 
     Samples that are scored in one call and apart agree to the precision of `dtype`.
 
+    **dask.** :meth:`fit` and :meth:`partial_fit` take a dask array or data frame, of which a block
+    at a time comes to where they are called, for training: workers read and scale. An epoch goes
+    through the blocks in random order, and through each of them in random order, so that rows
+    should not be sorted by class; with one block it is the fit in memory. Labels and weights are
+    held in memory, and with `early_stopping` the samples kept apart in that of the workers. A block
+    takes some 50 ms besides its reading: let it have many batches. Queries are lazy. Training one
+    network on several machines at once is left to ``torch.distributed``.
+
     References
     ----------
     .. [1] Yang Shen, Xuhao Sun, Xiu-Shen Wei, "Equiangular Basis Vectors", IEEE/CVF Conference on
@@ -195,7 +206,7 @@ class EBVClassifier(
     >>> from skmatrix.neural_network import EBVClassifier
     >>> X, y = load_iris(return_X_y=True)
     >>> model = EBVClassifier(max_epochs=30, lr=0.01, random_state=0)
-    >>> bool(model.fit(X, y).score(X, y) > 0.9)  # doctest: +SKIP
+    >>> bool(model.fit(X, y).score(X, y) > 0.9)
     True
     """
 
@@ -268,12 +279,12 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples. More than two dimensions need another backbone than "mlp".
-        y : array-like of shape (n_samples,)
+        y : {array-like, dask array} of shape (n_samples,)
             Labels.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : {array-like, dask array} of shape (n_samples,), default=None
             Weights of the samples.
 
         Returns
@@ -303,14 +314,14 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
-        y : array-like of shape (n_samples,)
+        y : {array-like, dask array} of shape (n_samples,)
             Labels.
         classes : array-like of shape (n_classes,), default=None
             Labels that are to come.
-        sample_weight : array-like of shape (n_samples,), default=None
+        sample_weight : {array-like, dask array} of shape (n_samples,), default=None
             Weights of the samples.
 
         Returns
@@ -334,7 +345,11 @@ class EBVClassifier(
         )
         validate = whole and self.early_stopping
         with all_or_nothing(self, _PRIVATE):
-            X, y = read_samples(self, X, from_start, y)
+            if is_dask(X):
+                from ..distributed._ebv_classifier import read_row_blocks as read
+            else:
+                read = read_samples
+            X, y = read(self, X, from_start, y)
             X, y, weight = positive_samples(X, y, sample_weight)
             labels = np.unique(y) if classes is None else np.union1d(y, column_or_1d(classes))
             if from_start:
@@ -429,15 +444,17 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
 
         Returns
         -------
         Z : ndarray of shape (n_samples, dim_)
-            Unit vectors; zero where the network's output is.
+            Unit vectors; zero where the network's output is. Lazy for a dask array.
         """
+        if is_dask(X):
+            return self._lazy(X, "transform")
         check_is_fitted(self)
         return self._embeddings(read_samples(self, X, False))
 
@@ -450,15 +467,18 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
 
         Returns
         -------
         decision : ndarray of shape (n_samples, n_classes), or (n_samples,) for two classes
-            The scores; of two classes, that of the second minus that of the first.
+            The scores; of two classes, that of the second minus that of the first. Lazy for a
+            dask array.
         """
+        if is_dask(X):
+            return self._lazy(X, "decision_function")
         scaled = self._scaled_cosines(X, "decision_function")
         return scaled[:, 1] - scaled[:, 0] if scaled.shape[1] == 2 else scaled
 
@@ -477,15 +497,17 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
 
         Returns
         -------
         y : ndarray of shape (n_samples,)
-            Labels.
+            Labels; lazy for a dask array.
         """
+        if is_dask(X):
+            return self._lazy(X, "predict")
         return self._nearest(X)[1]
 
     def similarity(self, X):
@@ -493,16 +515,25 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
 
         Returns
         -------
         cosine : ndarray of shape (n_samples,)
-            The largest cosines.
+            The largest cosines; lazy for a dask array.
         """
+        if is_dask(X):
+            return self._lazy(X, "similarity")
         return self._nearest(X)[0]
+
+    def _lazy(self, X, method, **arguments):
+        """Lazy result of a method for a dask array."""
+        from ..distributed._ebv_classifier import ask_row_blocks
+
+        check_is_fitted(self)
+        return ask_row_blocks(self, X, method, **arguments)
 
     def _nearest(self, X):
         """Largest cosines and their classes."""
@@ -521,8 +552,8 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
         k : int, default=5
             How many, at most the number of classes.
@@ -530,12 +561,15 @@ class EBVClassifier(
         Returns
         -------
         labels : ndarray of shape (n_samples, k)
-            Their labels.
+            Their labels; lazy for a dask array.
         cosines : ndarray of shape (n_samples, k)
-            The cosines.
+            The cosines; lazy for a dask array, and computed along with the labels by
+            ``dask.compute(labels, cosines)``.
         """
         check_is_fitted(self)
         check_scalar(k, "k", int, min_val=1, max_val=self.classes_.size)
+        if is_dask(X):
+            return self._lazy(X, "predict_topk", k=k)
         from ._ebv_net_torch import top_positions
 
         X = read_samples(self, X, False)
@@ -547,15 +581,18 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
 
         Returns
         -------
         probability : float64 ndarray of shape (n_samples, n_classes)
-            They need memory for samples times classes; :meth:`predict_topk` does not.
+            They need memory for samples times classes; :meth:`predict_topk` does not. Lazy for a
+            dask array.
         """
+        if is_dask(X):
+            return self._lazy(X, "predict_proba")
         scaled = self._scaled_cosines(X, "predict_proba")
         return softmax(scaled.astype(np.float64), axis=1)
 
@@ -564,15 +601,17 @@ class EBVClassifier(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features) or array-like of shape \
-                (n_samples, channels, ...)
+        X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
+                {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
 
         Returns
         -------
         log_probability : float64 ndarray of shape (n_samples, n_classes)
-            The logarithms.
+            The logarithms; lazy for a dask array.
         """
+        if is_dask(X):
+            return self._lazy(X, "predict_log_proba")
         scaled = self._scaled_cosines(X, "predict_log_proba")
         return log_softmax(scaled.astype(np.float64), axis=1)
 

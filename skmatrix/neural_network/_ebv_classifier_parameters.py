@@ -92,21 +92,7 @@ def read_samples(estimator, X, reset, y=None):
     else:
         X, y = validate_data(estimator, X, y, **rules)
         check_labels(y)
-    shape = X.shape[1:]
-    if estimator.image_shape is not None and X.ndim == 2:
-        shape = tuple(int(side) for side in estimator.image_shape)
-        if prod(shape) != X.shape[1]:
-            raise ValueError(
-                f"image_shape={estimator.image_shape!r} has {prod(shape)} pixels, but X has"
-                f" {X.shape[1]} features."
-            )
-    if reset:
-        estimator.input_shape_ = shape
-    elif shape != estimator.input_shape_:
-        raise ValueError(
-            f"X has samples of shape {shape}, but {type(estimator).__name__} was fitted on samples"
-            f" of shape {estimator.input_shape_}."
-        )
+    check_sample_shape(estimator, X.shape[1:], reset)
     return X if y is None else (X, y)
 
 
@@ -131,6 +117,35 @@ def positive_samples(X, y, sample_weight):
     weight = _check_sample_weight(sample_weight, X, **rules)
     used = weight > 0
     return (X, y, weight) if used.all() else (X[used], y[used], weight[used])
+
+
+def check_sample_shape(estimator, shape, reset):
+    """Set the shape of a sample in a fit, and else compare it with that of the fit.
+
+    Parameters
+    ----------
+    estimator : EBVClassifier
+        Its attribute `input_shape_` is set or compared.
+    shape : tuple of int
+        Shape of a sample as passed.
+    reset : bool
+        Whether this is a fit.
+    """
+    if estimator.image_shape is not None and len(shape) == 1:
+        image = tuple(int(side) for side in estimator.image_shape)
+        if prod(image) != shape[0]:
+            raise ValueError(
+                f"image_shape={estimator.image_shape!r} has {prod(image)} pixels, but X has"
+                f" {shape[0]} features."
+            )
+        shape = image
+    if reset:
+        estimator.input_shape_ = shape
+    elif shape != estimator.input_shape_:
+        raise ValueError(
+            f"X has samples of shape {shape}, but {type(estimator).__name__} was fitted on samples"
+            f" of shape {estimator.input_shape_}."
+        )
 
 
 def class_factors(class_weight, y, weight):

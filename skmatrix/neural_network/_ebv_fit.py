@@ -1,13 +1,13 @@
 """How an :class:`EBVClassifier` begins, trains, and looks at samples."""
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.utils import check_random_state
 
+from ..distributed._neural_rows import BlockRows
 from ._ebv_bounds import coherence_bounds
 from ._ebv_classes import new_table
 from ._ebv_classifier_parameters import chosen_basis, chosen_chunk, class_factors
-from ._held_out import held_out_rows, weighted_scaling
+from ._held_out import held_out_rows, scaled, weighted_scaling
 from ._torch_support import chosen_device, seeded
 
 _SEEDS = 2**31 - 1
@@ -45,7 +45,8 @@ def begin(estimator, X, y, weight, classes):
     )
     estimator.mean_, estimator.scale_ = None, None
     if estimator.standardize and X.ndim == 2:
-        estimator.mean_, estimator.scale_ = weighted_scaling(X, weight)
+        scaling = X.scaling(weight) if isinstance(X, BlockRows) else weighted_scaling(X, weight)
+        estimator.mean_, estimator.scale_ = scaling
     with seeded(rng.randint(_SEEDS), device):
         module = built(
             estimator.backbone, estimator.input_shape_, dim, torch_dtype(estimator.dtype)
@@ -94,6 +95,9 @@ def proceed(estimator, X, y, weight, plan, validate):
         rows = held_out_rows(codes, estimator.validation_fraction, rng)
     position = table.positions[codes]
     parts = [samples_of(estimator, X[r] if validate else X, position[r], mass[r]) for r in rows]
+    if validate and isinstance(X, BlockRows):
+        # They are looked at in each epoch, besides the blocks that are trained on.
+        parts[1] = parts[1].held()
     net.criterion_.targets = targets_of(estimator)
     try:
         with seeded(rng.randint(_SEEDS), net.device):
@@ -103,7 +107,7 @@ def proceed(estimator, X, y, weight, plan, validate):
                 parts[0],
                 parts[1] if validate else None,
                 plan,
-                X=X,
+                X=X.kept if isinstance(X, BlockRows) else X,
                 y=y,
                 done=estimator.n_iter_,
                 state=lambda: fitted_state(estimator),
@@ -137,13 +141,13 @@ def samples_of(estimator, X, position=None, weight=None):
     from ._batches_torch import Samples
     from ._ebv_net_torch import torch_dtype
 
+    as_net = {"shape": estimator.input_shape_, "dtype": torch_dtype(estimator.dtype)}
+    if isinstance(X, BlockRows):
+        scaling = estimator.mean_, estimator.scale_
+        return X.samples(position, weight, scaling, estimator.dtype, as_net)
     if estimator.scale_ is not None:
-        if sp.issparse(X):
-            X = (X @ sp.diags_array(1 / estimator.scale_)).tocsr()
-        else:
-            X = (X - estimator.mean_) / estimator.scale_
-    dtype = torch_dtype(estimator.dtype)
-    return Samples(X, position, weight, shape=estimator.input_shape_, dtype=dtype)
+        X = scaled(X, estimator.mean_, estimator.scale_)
+    return Samples(X, position, weight, **as_net)
 
 
 def targets_of(estimator):

@@ -67,8 +67,9 @@ class EBVLoss(nn.Module):
             own = (z * self.targets.take(position)).sum(1)
             self._note("train_cosine" if self.training else "valid_cosine", own, weight)
             if not self.training:
-                best = best_positions(z, self.targets)[1]
-                self._note("valid_accuracy", (best == position).to(weight.dtype), weight)
+                margin, is_best = margins(z, self.targets, position)
+                self._note("valid_margin", margin, weight)
+                self._note("valid_accuracy", is_best.to(weight.dtype), weight)
         # A batch may have no weight at all.
         return (weight * loss).sum() / weight.sum().clamp(min=torch.finfo(weight.dtype).tiny)
 
@@ -148,6 +149,41 @@ def best_positions(z, targets):
         position = torch.where(top > best, where + begin, position)
         best = torch.maximum(top, best)
     return best, position
+
+
+def margins(z, targets, position):
+    """By how much cosines with own vectors are above the largest with others.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, dim)
+        Unit vectors.
+    targets : TorchTargets
+        Vectors of the classes.
+    position : int64 Tensor of shape (n_samples,)
+        Positions of their classes.
+
+    Returns
+    -------
+    margin : Tensor of shape (n_samples,)
+        The differences, negative for samples that are nearer to another vector.
+    is_best : bool Tensor of shape (n_samples,)
+        Whether a sample is classified as its class: of equal cosines the first counts.
+    """
+    own = torch.full_like(z[:, 0], -torch.inf)
+    other, place = own.clone(), torch.zeros_like(position)
+    for begin, piece in targets.pieces():
+        cosines = piece.products(z)
+        local = position - begin
+        inside = (local >= 0) & (local < cosines.shape[1])
+        column = local.clamp(0, cosines.shape[1] - 1)[:, None]
+        found = cosines.gather(1, column)
+        own = torch.where(inside, found[:, 0], own)
+        cosines.scatter_(1, column, found.masked_fill(inside[:, None], -torch.inf))
+        top, where = cosines.max(1)
+        place = torch.where(top > other, where + begin, place)
+        other = torch.maximum(top, other)
+    return own - other, (own > other) | ((own == other) & (position < place))
 
 
 def top_positions(z, targets, k):

@@ -65,25 +65,81 @@ def weighted_scaling(X, weight):
         Means, of which sparse X has zeros so that its zeros stay; and deviations, 1 for constant
         features.
     """
-    share = weight / weight.sum()
+    return scaling_of(weighted_moments(X, weight), sp.issparse(X))
+
+
+def weighted_moments(X, weight):
+    """Weighted means and standard deviations of features, and what tells which are constant.
+
+    Parameters
+    ----------
+    X, weight : arrays
+        As for :func:`weighted_scaling`.
+
+    Returns
+    -------
+    total : float
+        Sum of the weights.
+    mean, deviation, largest : float64 ndarray of shape (n_features,)
+        Means, deviations, and largest absolute values.
+    """
+    total = weight.sum()
+    share = weight / total
     if sp.issparse(X):
-        largest = _largest(abs(X).max(axis=0).toarray().ravel())
+        largest = abs(X).max(axis=0).toarray().ravel().astype(np.float64)
+        unit = np.where(largest > 0, largest, 1.0)
         # Divided first, because squares of large numbers overflow.
-        Z = (X @ sp.diags_array(1 / largest)).tocsr()
+        Z = (X @ sp.diags_array(1 / unit)).tocsr()
         centre = share @ Z
-        spread = share @ Z.multiply(Z) - centre**2
-        scale = np.sqrt(np.maximum(spread, 0))
-        mean = np.zeros_like(centre)
+        deviation = np.sqrt(_sparse_spread(Z, share, centre))
     else:
-        largest = _largest(np.abs(X).max(axis=0))
-        Z = X / largest
+        largest = np.abs(X).max(axis=0).astype(np.float64)
+        unit = np.where(largest > 0, largest, 1.0)
+        Z = X / unit
         centre = share @ Z
-        scale = np.sqrt(share @ (Z - centre) ** 2)
-        mean = centre * largest
-    return mean, np.where(scale > _CONSTANT, scale * largest, 1.0)
+        deviation = np.sqrt(share @ (Z - centre) ** 2)
+    return float(total), centre * unit, deviation * unit, largest
 
 
-def _largest(values):
-    """Largest absolute values in double precision, 1 where all are zero."""
-    values = values.astype(np.float64)
-    return np.where(values > 0, values, 1.0)
+def scaling_of(moments, sparse):
+    """Centres and scales of features from their moments.
+
+    Parameters
+    ----------
+    moments : tuple
+        As returned by :func:`weighted_moments`.
+    sparse : bool
+        Whether zeros are to stay.
+
+    Returns
+    -------
+    mean, scale : float64 ndarray of shape (n_features,)
+        As returned by :func:`weighted_scaling`.
+    """
+    _, mean, deviation, largest = moments
+    scale = np.where(deviation > _CONSTANT * largest, deviation, 1.0)
+    return np.zeros_like(mean) if sparse else mean, scale
+
+
+def scaled(X, mean, scale):
+    """Centred and scaled features; sparse ones have no centre."""
+    if sp.issparse(X):
+        return (X @ sp.diags_array(1 / scale)).tocsr()
+    return (X - mean) / scale
+
+
+def _sparse_spread(Z, share, centre):
+    """Weighted mean squared differences from the centres.
+
+    Not the mean square without the square of the mean: what rounding leaves of a constant feature
+    would be taken for its spread.
+    """
+    Z = Z.astype(np.float64)
+    Z.sum_duplicates()
+    stored = Z.copy()
+    stored.data[:] = 1.0
+    full = np.bincount(Z.indices, minlength=Z.shape[1]) == len(share)
+    # Of what is not stored all differences are the centre.
+    missing = np.where(full, 0.0, np.maximum(1 - share @ stored, 0))
+    Z.data = (Z.data - centre[Z.indices]) ** 2
+    return share @ Z + missing * centre**2

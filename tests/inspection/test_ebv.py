@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 
-from skmatrix.inspection._ebv import (
+from skmatrix.inspection import (
     BasisCoherenceDisplay,
     ClassAnglesDisplay,
     EBVTrainingDisplay,
@@ -31,11 +31,12 @@ def model(data):
 class TestTraining:
     def test_curves_are_the_history(self, pyplot, model):
         display = EBVTrainingDisplay.from_estimator(model)
-        assert len(display.ax_) == 3
+        assert len(display.ax_) == 4
         for key, line in display.lines_.items():
             assert_array_equal(line.get_ydata(), [epoch[key] for epoch in model.history_])
         assert set(display.lines_) == {
-            *("train_loss", "valid_loss", "train_cosine", "valid_cosine", "valid_accuracy")
+            *("train_loss", "valid_loss", "train_cosine", "valid_cosine"),
+            *("valid_margin", "valid_accuracy"),
         }
         assert display.best_epoch == model.best_epoch_
 
@@ -44,6 +45,12 @@ class TestTraining:
         display = EBVTrainingDisplay(history=epochs).plot()
         assert len(display.ax_) == 2
         assert_array_equal(display.lines_["train_cosine"].get_ydata(), [0.1, np.nan])
+
+    @pytest.mark.parametrize("keywords", [{"c": "r", "lw": 3}, {"color": "r", "linewidth": 3}])
+    def test_keywords_and_their_short_forms(self, pyplot, model, keywords):
+        display = EBVTrainingDisplay.from_estimator(model, line_kwargs=keywords)
+        for line in display.lines_.values():
+            assert (line.get_color(), line.get_linewidth()) == ("r", 3)
 
     def test_empty_history(self, pyplot):
         with pytest.raises(ValueError, match="history must have epochs"):

@@ -19,6 +19,7 @@ from skmatrix.neural_network._ebv_net_torch import (  # noqa: E402
     EBVLoss,
     all_cosines,
     best_positions,
+    margins,
     top_positions,
 )
 from skmatrix.neural_network._ebv_targets import Targets  # noqa: E402
@@ -177,6 +178,30 @@ def test_no_table_of_samples_by_classes_is_held():
         softmax_loss(z, position, targets, 0.07, 0.1).sum().backward()
     largest = max(event.cpu_memory_usage for event in profile.events())
     assert largest < 4 * n * n_classes / 4
+
+
+@every_target
+def test_margins_are_those_of_all_cosines(name):
+    targets, stored = on_torch(name)
+    z, position = sample(len(stored), n=40)
+    z, rows = functional.normalize(z.detach()), torch.arange(40)
+    position[20:] = (z[20:] @ stored.T).argmax(1)
+    cosines = z @ stored.T
+    own = cosines[rows, position]
+    cosines[rows, position] = -torch.inf
+    margin, is_best = margins(z, targets, position)
+    torch.testing.assert_close(margin, own - cosines.amax(1), rtol=0, atol=1e-14)
+    assert torch.equal(is_best, best_positions(z, targets)[1] == position)
+    assert is_best[20:].all()
+    assert not is_best[:20].all()
+
+
+def test_of_equal_cosines_the_first_counts():
+    targets, stored = on_torch("stored")
+    z = torch.zeros(3, 20, dtype=torch.float64)
+    margin, is_best = margins(z, targets, torch.tensor([0, 1, len(stored) - 1]))
+    assert margin.tolist() == [0.0, 0.0, 0.0]
+    assert is_best.tolist() == [True, False, False]
 
 
 def test_small_closed_forms_are_stored(monkeypatch):
