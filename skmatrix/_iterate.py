@@ -1,5 +1,6 @@
 """The outer loop of every iterative fit: stopping, history, progress, callbacks."""
 
+import math
 import os
 import sys
 import warnings
@@ -90,13 +91,14 @@ class Iterations:
         self._updated = False
 
     def __iter__(self):
-        stride = 1 if self.max_iter <= _TASK_LIMIT else self.max_iter // _TASKS
-        n_tasks = -(-self.max_iter // stride) - -(-self.n_iter // stride)
+        first, left = self.n_iter, self.max_iter - self.n_iter
+        stride = 1 if left <= _TASK_LIMIT else left // _TASKS
+        n_tasks = -(-left // stride)
         fit = self._estimator._init_callback_context(max_subtasks=n_tasks)
         fit.call_on_fit_task_begin(**self._data)
         stopped = False
         while self.n_iter < self.max_iter and not (self.converged or stopped):
-            if self.n_iter % stride == 0:
+            if (self.n_iter - first) % stride == 0:
                 task = fit.subcontext(task_name="iteration")
                 task.call_on_fit_task_begin(**self._data)
             self.n_iter += 1
@@ -105,7 +107,7 @@ class Iterations:
             if not self._updated:
                 raise RuntimeError("the body of the loop must call update once per iteration")
             last = self.converged or self.n_iter == self.max_iter
-            if self.n_iter % stride == 0 or last:
+            if (self.n_iter - first) % stride == 0 or last:
                 stopped = task.call_on_fit_task_end(
                     **self._data, reconstruction_attributes=self._state
                 )
@@ -134,8 +136,10 @@ class Iterations:
         if objective is not None:
             self.history.append(float(objective))
         if self._verbose:
-            shown = "" if objective is None else f"objective={self.history[-1]:.6g}, "
-            self._print(f"{shown}change={self._change:.3g}")
+            shown = [] if objective is None else [f"objective={self.history[-1]:.6g}"]
+            # Of the first iteration there may be none.
+            shown += [f"change={self._change:.3g}"] if math.isfinite(self._change) else []
+            self._print(", ".join(shown))
         if allow_stop and self._change <= self.tol:
             self.converged = True
 

@@ -14,6 +14,7 @@ from sklearn.utils.validation import validate_data
 
 from ..neural_network._ebv_classes import check_labels
 from ..neural_network._ebv_classifier_parameters import check_sample_shape
+from ..neural_network._ebv_fit import precision_of
 from ..neural_network._torch_support import chosen_device
 from ._blocks import is_dask, map_rows
 from ._neural_rows import BlockRows
@@ -89,7 +90,7 @@ def ask_row_blocks(estimator, X, method, **arguments):
 
 def _answer_type(estimator, method, k=None):
     """Shape of the answer for a sample, and its type; with fields, there is an answer for each."""
-    labels, own = estimator.classes_.dtype, np.dtype(estimator.dtype)
+    labels, own = estimator.classes_.dtype, np.dtype(precision_of(estimator))
     n_classes = estimator.classes_.size
     types = {
         "predict": ((), labels),

@@ -72,8 +72,7 @@ class ClassAnglesDisplay:
         unknown = y[~np.isin(y, estimator.classes_)]
         if unknown.size:
             raise ValueError(f"y has labels that the estimator does not know: {unknown[:5]}.")
-        scaled = estimator._scaled_cosines(X, cls.__name__)
-        cosines = np.clip(scaled.astype(np.float64) * estimator.temperature, -1, 1)
+        cosines = np.clip(estimator._cosines(X, cls.__name__).astype(np.float64), -1, 1)
         if len(cosines) != y.size:
             raise ValueError(f"X has {len(cosines)} samples and y has {y.size}.")
         place = np.arange(y.size), np.searchsorted(estimator.classes_, y)

@@ -80,17 +80,22 @@ def built(backbone, input_shape, dim, dtype):
     if isinstance(backbone, type):
         backbone = TorchBackbone(backbone)
     if isinstance(backbone, nn.Module):
-        module = copy.deepcopy(backbone)
+        module = backbone
     elif hasattr(backbone, "build"):
         module = backbone.build(input_shape, dim)
     else:
         module = backbone(input_shape, dim)
     if not isinstance(module, nn.Module):
         raise TypeError(f"backbone must make a torch.nn.Module. Got {type(module).__name__}.")
-    module = module.to(dtype)
+    # What is trained must not be the user's.
+    module = copy.deepcopy(module).to(dtype)
     module.eval()
     with torch.no_grad():
         output = module(torch.zeros(2, *input_shape, dtype=dtype))
+    if not isinstance(output, torch.Tensor):
+        raise ValueError(
+            f"backbone must make a tensor of the samples. Its output is a {type(output).__name__}."
+        )
     if output.ndim != 2 or output.shape[0] != 2:
         raise ValueError(
             "backbone must make a vector of each sample: for two samples of shape"

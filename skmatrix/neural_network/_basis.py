@@ -112,6 +112,10 @@ class HadamardBasis:
         """Largest absolute cosine."""
         return float(np.sqrt((1 if self.kind == "kerdock" else 2) / self.order))
 
+    def coherence_of_first(self, n_vectors):
+        """Largest absolute cosine between the first vectors: those of one matrix are orthogonal."""
+        return self.coherence if n_vectors > self.order else 0.0
+
     @property
     def tables(self):
         """What signs are looked up in: see :func:`sign_tables`."""
@@ -130,11 +134,7 @@ class HadamardBasis:
         signs : int8 ndarray of shape (n, order)
             1 and -1.
         """
-        phases, branch, shift = self.tables
-        place = (np.maximum(block, 1)[:, None] - 1 + shift) % phases.shape[1]
-        signs = phases[branch, place]
-        signs[(block[:, None] == 0) | (shift < 0)] = 1
-        return signs
+        return column_signs(np, self.tables, block)
 
     def take(self, index):
         """Vectors at places.
@@ -166,6 +166,31 @@ class HadamardBasis:
     def dense(self):
         """All vectors."""
         return self.rows(0, self.n_max)
+
+
+def column_signs(xp, tables, block):
+    """Signs of the columns of matrices.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    tables : tuple of array
+        Those of :func:`sign_tables`.
+    block : int64 array of shape (n,)
+        Numbers of matrices.
+
+    Returns
+    -------
+    signs : int8 array of shape (n, order)
+        1 and -1.
+    """
+    phases, branch, shift = tables
+    period = phases.shape[1]
+    place = branch * period + (shift + block[:, None] - 1) % period
+    signs = xp.take(xp.reshape(phases, (-1,)), xp.reshape(place, (-1,)))
+    signs = xp.reshape(signs, place.shape)
+    return xp.where((block[:, None] == 0) | (shift < 0), xp.ones_like(signs), signs)
 
 
 @cache

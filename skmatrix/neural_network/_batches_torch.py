@@ -40,7 +40,8 @@ class Samples(Dataset):
             places = rows if isinstance(rows, slice) else rows.numpy()
             x = _tensor(self.X[places].toarray(), self.dtype).reshape(-1, *self.shape)
         else:
-            x = self.X[rows]
+            # A copy of a slice too: a layer may work in place, and X may be the user's.
+            x = self.X[rows].clone() if isinstance(rows, slice) else self.X[rows]
         if self.y is None or self.weight is None:
             return x, None
         return x, (self.y[rows], self.weight[rows])

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_array, check_scalar
 
+from ._unit_vectors import BLOCK, cosine_blocks, unit_rows
+
 # Orders of the Welch bound that are tried: higher ones are weaker where vectors are few.
 _WELCH_ORDERS = 8
 
@@ -29,15 +31,15 @@ class Coherence(NamedTuple):
     rms: float
 
 
-def coherence(V, chunk=4096):
+def coherence(V, chunk=BLOCK):
     """Absolute cosines between the rows of a matrix: the largest, and two means.
 
     Parameters
     ----------
     V : array-like of shape (n_vectors, dim)
         Vectors, scaled to unit length here.
-    chunk : int, default=4096
-        Rows whose cosines are held at a time.
+    chunk : int, default=1024
+        Rows on either side of a block of cosines: ``chunk ** 2`` of them are held at a time.
 
     Returns
     -------
@@ -61,21 +63,13 @@ def coherence(V, chunk=4096):
     """
     check_scalar(chunk, "chunk", Integral, min_val=1)
     V = check_array(V, dtype=np.float64, ensure_min_samples=2, input_name="V")
-    # Divided first, because squares of large numbers overflow.
-    largest = np.abs(V).max(axis=1, keepdims=True)
-    if not largest.all():
-        raise ValueError(f"V has a zero vector in row {int(np.argmin(largest))}.")
-    V = V / largest
-    V /= np.linalg.norm(V, axis=1, keepdims=True)
+    V, _ = unit_rows(V)
     top = total = squares = 0.0
-    for begin in range(0, len(V), chunk):
-        rows = V[begin : begin + chunk]
-        inside = np.abs(rows @ rows.T)[np.triu_indices(len(rows), 1)]
-        after = np.abs(rows @ V[begin + chunk :].T)
-        for cosines in (inside, after):
-            top = max(top, cosines.max(initial=0.0))
-            total += cosines.sum()
-            squares += np.square(cosines).sum()
+    for _, _, cosines in cosine_blocks(V, size=int(chunk)):
+        np.abs(cosines, out=cosines)
+        top = max(top, cosines.max())
+        total += cosines.sum()
+        squares += np.vdot(cosines, cosines)
     pairs = comb(len(V), 2)
     return Coherence(np.float64(top), np.float64(total / pairs), np.sqrt(squares / pairs))
 

@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 from ._basis import HadamardBasis
-from ._ebv_making import Made, extended, make_basis, smallest_dim
+from ._ebv_bases import Made, make_basis, smallest_dim
+from ._ebv_growth import extended, has_room
 from ._ebv_targets import Targets
 
 # Of the search for vectors.
@@ -14,27 +15,58 @@ _MAX_ITER = 2000
 _TOL = 1e-4
 
 
-def check_labels(y):
+def check_labels(y, name="y"):
     """Refuse targets that are no labels of classes, of which there may be as many as samples.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples,)
         The targets.
+    name : str, default="y"
+        What they are called.
 
     Raises
     ------
     ValueError
         If they are numbers with fractions, or something else.
     """
-    kind = type_of_target(y, input_name="y")
+    kind = type_of_target(y, input_name=name)
     if kind not in ("binary", "multiclass"):
         raise ValueError(
-            f"Unknown label type: {kind}. y must hold labels of classes, not values to regress."
+            f"Unknown label type: {kind}. {name} must hold labels of classes, not values to"
+            " regress."
         )
 
 
-@dataclass(frozen=True)
+def check_kind(labels, known, name):
+    """Refuse labels that would be taken for others: numbers, strings and truth values are apart.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_new,)
+        New labels.
+    known : ndarray of shape (n_known,)
+        Labels that there are.
+    name : str
+        What those are called.
+
+    Raises
+    ------
+    ValueError
+        If they are of another kind.
+    """
+    if _kind(labels) != _kind(known):
+        raise ValueError(f"New labels have type {labels.dtype}, but {name} has {known.dtype}.")
+
+
+def _kind(labels):
+    """What labels are."""
+    kind = labels.dtype.kind
+    return "string" if kind in "OUS" else "truth value" if kind == "b" else "number"
+
+
+# Compared by identity: what is derived from a table is kept for as long as there is this one.
+@dataclass(frozen=True, eq=False)
 class ClassTable:
     """Classes and their vectors.
 
@@ -42,8 +74,8 @@ class ClassTable:
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted labels.
-    basis_index : int64 ndarray of shape (n_classes,)
-        Row of the basis for each class; enrolled vectors count from its end on.
+    positions : int64 ndarray of shape (n_classes,)
+        Position of the vector of each class in `targets`.
     made : Made
         The basis.
     n_used : int
@@ -53,7 +85,7 @@ class ClassTable:
     """
 
     classes: np.ndarray
-    basis_index: np.ndarray
+    positions: np.ndarray
     made: Made
     n_used: int
     enrolled: np.ndarray
@@ -64,9 +96,10 @@ class ClassTable:
         return Targets(self.made.basis, self.n_used, self.enrolled)
 
     @property
-    def positions(self):
-        """Position of each class."""
-        return self.targets.positions(self.basis_index)
+    def basis_index(self):
+        """Row of the basis for each class; enrolled vectors count from its end on."""
+        beyond = self.made.basis.n_max - self.n_used
+        return self.positions + np.where(self.positions < self.n_used, 0, beyond)
 
     def codes(self, labels):
         """Places in `classes` of labels that it has."""
@@ -75,10 +108,7 @@ class ClassTable:
     def unseen(self, labels):
         """Those labels, sorted and once each, that it has not."""
         labels = np.unique(labels)
-        if (labels.dtype.kind in "OUS") != (self.classes.dtype.kind in "OUS"):
-            raise ValueError(
-                f"New labels have type {labels.dtype}, but classes_ has {self.classes.dtype}."
-            )
+        check_kind(labels, self.classes, "classes_")
         return labels[~np.isin(labels, self.classes)]
 
     def grown(self, labels, backend, rng):
@@ -104,39 +134,41 @@ class ClassTable:
             If the basis cannot have as many rows.
         """
         needed = self.n_used + labels.size
-        made, index = self.made, self.basis_index
-        if needed > made.basis.n_max:
-            if isinstance(made.basis, HadamardBasis) or made.basis.kind == "given":
+        made = self.made
+        if needed <= made.basis.n_max:
+            if isinstance(made.basis, HadamardBasis):
+                made = replace(made, coherence=made.basis.coherence_of_first(needed))
+        else:
+            if isinstance(made.basis, HadamardBasis) or not has_room(made, needed):
                 self._refuse(needed)
-            old_end = made.basis.n_max
             limits = {"max_iter": _MAX_ITER, "tol": _TOL}
             made = extended(made, needed, backend=backend, rng=rng, **limits)
-            # Enrolled vectors count from the end of the basis, which is further away now.
-            index = np.where(index < old_end, index, index - old_end + made.basis.n_max)
         added = np.arange(self.n_used, needed)
-        return replace(self._merged(labels, index, added), made=made, n_used=needed)
+        # Enrolled vectors come after those of the basis.
+        old = self.positions + np.where(self.positions < self.n_used, 0, labels.size)
+        return replace(self._merged(labels, old, added), made=made, n_used=needed)
 
     def enrolling(self, labels, vectors):
         """A table with further labels that have vectors of their own."""
-        first = self.made.basis.n_max + len(self.enrolled)
-        table = self._merged(labels, self.basis_index, first + np.arange(labels.size))
+        table = self._merged(labels, self.positions, len(self.targets) + np.arange(labels.size))
         return replace(table, enrolled=np.concatenate([self.enrolled, vectors]))
 
-    def _merged(self, labels, index, added):
+    def _merged(self, labels, old, added):
         """Old and new labels in order."""
         classes = np.concatenate([self.classes, labels])
         order = np.argsort(classes, kind="stable")
-        index = np.concatenate([index, added])
-        return replace(self, classes=classes[order], basis_index=index[order])
+        positions = np.concatenate([old, added])
+        return replace(self, classes=classes[order], positions=positions[order])
 
     def _refuse(self, needed):
         """Say that there is no room."""
-        basis = self.made.basis
-        remedy = (
-            "Pass a basis with more vectors"
-            if basis.kind == "given"
-            else f"Fit again with dim={smallest_dim(needed)} or larger"
-        )
+        basis, enough = self.made.basis, smallest_dim(needed)
+        if basis.kind == "given":
+            remedy = "Pass a basis with more vectors"
+        elif enough is None:
+            remedy = "Fit again with basis='random'"
+        else:
+            remedy = f"Fit again with dim={enough} or larger"
         raise ValueError(
             f"The basis of kind {basis.kind!r} has {basis.n_max} vectors of length {basis.dim},"
             f" fewer than the {needed} that are needed now. {remedy}."

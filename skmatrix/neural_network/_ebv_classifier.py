@@ -1,5 +1,7 @@
 """Classification by a network that sends samples to fixed unit vectors."""
 
+from numbers import Integral
+
 import numpy as np
 from scipy.special import log_softmax, softmax
 from sklearn.base import (
@@ -9,20 +11,22 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_scalar, column_or_1d
+from sklearn.utils import check_scalar
 from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
-from ._ebv_bounds import coherence
 from ._ebv_classifier_parameters import (
     CONSTRAINTS,
+    check_class_weight,
     check_size,
+    labels_to_come,
     positive_samples,
     read_samples,
 )
-from ._ebv_fit import begin, proceed, scores, set_table
+from ._ebv_enrolment import enrolled_coherence, mean_directions
+from ._ebv_fit import begin, embeddings, proceed, renew, scores, set_table
 from ._torch_support import require_torch
 
 _PRIVATE = ("_table",)
@@ -61,7 +65,8 @@ class EBVClassifier(
             array-like of shape (n_vectors, dim), default="auto"
         The vectors, see :func:`make_ebv`.
     alpha : float or "auto", default="auto"
-        Largest absolute cosine for "optimize".
+        Largest absolute cosine for "optimize"; other vectors have their own, also where "auto"
+        takes them.
     temperature : float, default=0.07
         Divisor of the cosines in the softmax.
     loss : {"softmax", "cosine", "angular"}, default="softmax"
@@ -95,7 +100,7 @@ class EBVClassifier(
     tol : float, default=1e-4
         What counts as a gain.
     class_weight : dict, "balanced" or None, default=None
-        Factors of sample weights by class.
+        Factors of sample weights by class; 1 for those that a dict has not.
     standardize : bool, default=True
         Whether features of two-dimensional X are centred and scaled; of sparse X, scaled only.
     image_shape : tuple of int or None, default=None
@@ -107,9 +112,11 @@ class EBVClassifier(
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     callbacks : list of skorch callbacks or None, default=None
-        Passed on to the net that is held.
+        Copies of them are hung on the net that is held. One that sets the learning rate needs
+        ``lr_schedule=None``; one that stops the training ends the fit.
     warm_start : bool, default=False
-        Whether :meth:`fit` goes on where the last one ended; new classes are added.
+        Whether :meth:`fit` goes on where the last one ended; new classes are added. Network,
+        vectors, kind of optimiser and precision stay as they are, whatever has been set since.
     verbose : int, default=0
         Whether each epoch prints a line.
     random_state : int, RandomState instance or None, default=None
@@ -125,11 +132,14 @@ class EBVClassifier(
     basis_index_ : ndarray of shape (n_classes,)
         Row of the basis for each class; enrolled classes count from its end on.
     coherence_ : float
-        Largest absolute cosine of the basis, NaN for more than 32,768 stored vectors.
+        Largest absolute cosine of stored vectors, or of those of a closed form that are in use; NaN
+        for more than 8,192 stored ones. One that is added to `dim` orthonormal ones has at least
+        1 / sqrt(dim): choose a larger `dim` if classes are to come.
     coherence_bound_ : float
         Lower bound of it.
     alpha_ : float or None
-        The cosine that was asked for, if vectors were searched.
+        The cosine that the last search for vectors aimed at: `alpha` if it is a number, and more
+        where added classes leave no room for it. None if there was no search.
     dim_ : int
         Length of the vectors.
     net_ : skorch net
@@ -351,13 +361,19 @@ class EBVClassifier(
                 read = read_samples
             X, y = read(self, X, from_start, y)
             X, y, weight = positive_samples(X, y, sample_weight)
-            labels = np.unique(y) if classes is None else np.union1d(y, column_or_1d(classes))
+            labels = np.unique(y)
+            if classes is not None:
+                labels = np.union1d(labels, labels_to_come(classes, labels, "y"))
+            known = labels if from_start else np.append(labels, self.classes_)
+            check_class_weight(self.class_weight, known if whole else None)
             if from_start:
                 begin(self, X, y, weight, labels)
                 proceed(self, X, y, weight, plan, validate)
             else:
-                self._add(labels)
                 with put_back_on_error(self.net_):
+                    self._add(labels)
+                    if whole:
+                        renew(self)
                     proceed(self, X, y, weight, plan, validate)
             if whole and not self.warm_start:
                 # Only a fit that goes on needs it, and it is twice as large as the weights.
@@ -384,7 +400,7 @@ class EBVClassifier(
         """
         check_is_fitted(self)
         with all_or_nothing(self, _PRIVATE):
-            self._add(column_or_1d(labels))
+            self._add(labels_to_come(labels, self.classes_, "classes_"))
         return self
 
     def _add(self, labels):
@@ -412,7 +428,13 @@ class EBVClassifier(
         Raises
         ------
         ValueError
-            If there is a label that is known, or a mean has no direction.
+            If there is a label that is known, a mean has no direction, or two classes have the
+            same one.
+
+        Warns
+        -----
+        UserWarning
+            If a mean is nearly the vector of another class.
         """
         check_is_fitted(self)
         X, y = read_samples(self, X, False, y)
@@ -421,22 +443,10 @@ class EBVClassifier(
         if new.size < labels.size:
             known = labels[~np.isin(labels, new)]
             raise ValueError(f"y has classes that are known: {known[:5]}. Use partial_fit.")
-        total = np.zeros((labels.size, self.dim_))
-        np.add.at(total, codes, self._embeddings(X).astype(np.float64))
-        norm = np.linalg.norm(total, axis=1)
-        if not norm.all():
-            raise ValueError(f"The embeddings of {labels[np.argmin(norm)]!r} add up to zero.")
-        vectors = total / norm[:, None]
+        vectors = mean_directions(embeddings(self, X), codes, labels)
         with all_or_nothing(self, _PRIVATE):
-            table = self._table.enrolling(labels, vectors)
-            largest = max(
-                (np.abs(vectors @ self._table.targets.rows(i, min(i + 4096, n)).T).max())
-                for n in [len(self._table.targets)]
-                for i in range(0, n, 4096)
-            )
-            among = coherence(vectors).max if labels.size > 1 else 0.0
-            self.enrolled_coherence_ = float(max(largest, among))
-            set_table(self, table)
+            self.enrolled_coherence_ = enrolled_coherence(self._table, labels, vectors)
+            set_table(self, self._table.enrolling(labels, vectors))
         return self
 
     def transform(self, X):
@@ -456,11 +466,7 @@ class EBVClassifier(
         if is_dask(X):
             return self._lazy(X, "transform")
         check_is_fitted(self)
-        return self._embeddings(read_samples(self, X, False))
-
-    def _embeddings(self, X):
-        """Embeddings of validated samples."""
-        return scores(self, X, lambda z, _: (z,))[0]
+        return embeddings(self, read_samples(self, X, False))
 
     def decision_function(self, X):
         """Cosines with the vectors of the classes over the temperature.
@@ -479,18 +485,23 @@ class EBVClassifier(
         """
         if is_dask(X):
             return self._lazy(X, "decision_function")
-        scaled = self._scaled_cosines(X, "decision_function")
-        return scaled[:, 1] - scaled[:, 0] if scaled.shape[1] == 2 else scaled
+        cosines = self._cosines(X, "decision_function")
+        if cosines.shape[1] == 2:
+            cosines = cosines[:, 1] - cosines[:, 0]
+        with np.errstate(over="ignore"):
+            decision = cosines.astype(np.float64) / self.temperature
+        largest = np.finfo(cosines.dtype).max
+        return np.clip(decision, -largest, largest).astype(cosines.dtype)
 
-    def _scaled_cosines(self, X, method):
-        """Cosines over the temperature, in the order of the classes."""
+    def _cosines(self, X, method):
+        """Cosines in the order of the classes."""
         check_is_fitted(self)
         from ._ebv_net_torch import all_cosines
 
         X = read_samples(self, X, False)
         check_size(X.shape[0], self.classes_.size, method)
         (cosines,) = scores(self, X, lambda z, targets: (all_cosines(z, targets),))
-        return cosines[:, self._table.positions] / self.temperature
+        return cosines
 
     def predict(self, X):
         """Classes of the nearest vectors, the first of several.
@@ -538,14 +549,10 @@ class EBVClassifier(
     def _nearest(self, X):
         """Largest cosines and their classes."""
         check_is_fitted(self)
-        from ._ebv_net_torch import best_positions
+        from ._ebv_net_torch import best_classes
 
-        cosine, position = scores(self, read_samples(self, X, False), best_positions)
-        return cosine, self._labels(position)
-
-    def _labels(self, position):
-        """Labels of positions."""
-        return self.classes_[np.argsort(self._table.positions)[position]]
+        cosine, code = scores(self, read_samples(self, X, False), best_classes)
+        return cosine, self.classes_[code]
 
     def predict_topk(self, X, k=5):
         """Classes of the k nearest vectors, from the nearest.
@@ -556,7 +563,7 @@ class EBVClassifier(
                 {array-like, dask array} of shape (n_samples, channels, ...)
             Samples.
         k : int, default=5
-            How many, at most the number of classes.
+            How many; all classes if there are fewer.
 
         Returns
         -------
@@ -567,14 +574,14 @@ class EBVClassifier(
             ``dask.compute(labels, cosines)``.
         """
         check_is_fitted(self)
-        check_scalar(k, "k", int, min_val=1, max_val=self.classes_.size)
+        check_scalar(k, "k", Integral, min_val=1)
+        k = min(int(k), self.classes_.size)
         if is_dask(X):
             return self._lazy(X, "predict_topk", k=k)
-        from ._ebv_net_torch import top_positions
+        from ._ebv_net_torch import top_classes
 
-        X = read_samples(self, X, False)
-        cosines, position = scores(self, X, lambda z, targets: top_positions(z, targets, k))
-        return self._labels(position), cosines
+        cosines, code = scores(self, read_samples(self, X, False), top_classes, k=k)
+        return self.classes_[code], cosines
 
     def predict_proba(self, X):
         """Probabilities of the classes: the softmax of the scores, in double precision.
@@ -593,8 +600,7 @@ class EBVClassifier(
         """
         if is_dask(X):
             return self._lazy(X, "predict_proba")
-        scaled = self._scaled_cosines(X, "predict_proba")
-        return softmax(scaled.astype(np.float64), axis=1)
+        return softmax(self._exponents(X, "predict_proba"), axis=1)
 
     def predict_log_proba(self, X):
         """Logarithms of the probabilities.
@@ -612,8 +618,13 @@ class EBVClassifier(
         """
         if is_dask(X):
             return self._lazy(X, "predict_log_proba")
-        scaled = self._scaled_cosines(X, "predict_log_proba")
-        return log_softmax(scaled.astype(np.float64), axis=1)
+        return log_softmax(self._exponents(X, "predict_log_proba"), axis=1)
+
+    def _exponents(self, X, method):
+        """Scores in double precision, those of the nearest classes zero."""
+        cosines = self._cosines(X, method).astype(np.float64)
+        with np.errstate(over="ignore"):
+            return (cosines - cosines.max(axis=1, keepdims=True)) / self.temperature
 
     @property
     def module_(self):

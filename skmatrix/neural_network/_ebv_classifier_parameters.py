@@ -4,13 +4,13 @@ from math import prod
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.utils import check_array, compute_class_weight
+from sklearn.utils import check_array, column_or_1d, compute_class_weight
 from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend, to_numpy
 from .._sklearn import HasMethods, Interval, Options, StrOptions, _check_sample_weight
-from ._ebv_classes import check_labels
-from ._ebv_making import METHODS, Made, given_basis
+from ._ebv_bases import METHODS, Made, given_basis
+from ._ebv_classes import check_kind, check_labels
 from ._ebv_scores import chosen_dim
 
 # Elements of a batch of cosines that "auto" holds at once, and the least number of classes.
@@ -132,7 +132,13 @@ def check_sample_shape(estimator, shape, reset):
         Whether this is a fit.
     """
     if estimator.image_shape is not None and len(shape) == 1:
-        image = tuple(int(side) for side in estimator.image_shape)
+        image = tuple(estimator.image_shape)
+        if len(image) != 3 or not all(isinstance(n, Integral) and int(n) > 0 for n in image):
+            raise ValueError(
+                f"image_shape={estimator.image_shape!r} must be three numbers of 1 or more:"
+                " channels, height and width."
+            )
+        image = tuple(map(int, image))
         if prod(image) != shape[0]:
             raise ValueError(
                 f"image_shape={estimator.image_shape!r} has {prod(image)} pixels, but X has"
@@ -148,13 +154,66 @@ def check_sample_shape(estimator, shape, reset):
         )
 
 
+def labels_to_come(labels, known, name):
+    """Labels of classes of which there are no samples yet.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_new,)
+        Labels as passed.
+    known : ndarray of shape (n_known,)
+        Labels that there are.
+    name : str
+        What those are called.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_new,)
+        Labels of the same kind.
+    """
+    labels = column_or_1d(labels)
+    if not labels.size:
+        # Their type says nothing.
+        return known[:0]
+    labels = check_array(labels, ensure_2d=False, dtype=None, input_name="classes")
+    check_labels(labels, "classes")
+    check_kind(labels, known, name)
+    return labels
+
+
+def check_class_weight(class_weight, classes=None):
+    """Refuse weights that are no weights, or of other classes.
+
+    Parameters
+    ----------
+    class_weight : "balanced", dict or None
+        The weights.
+    classes : ndarray of shape (n_classes,), default=None
+        All classes, if no others are to come.
+
+    Raises
+    ------
+    ValueError
+        If there is such a weight.
+    """
+    if not isinstance(class_weight, dict):
+        return
+    for label, value in class_weight.items():
+        if not (isinstance(value, Real) and 0 <= float(value) < np.inf):
+            raise ValueError(
+                f"class_weight[{label!r}]={value!r} must be a finite number, not negative."
+            )
+    if classes is not None and (unknown := class_weight.keys() - set(classes.tolist())):
+        raise ValueError(f"class_weight has labels that are no classes: {list(unknown)[:5]}.")
+
+
 def class_factors(class_weight, y, weight):
     """Factor of each sample by the weight of its class.
 
     Parameters
     ----------
     class_weight : "balanced", dict or None
-        The weights.
+        The weights; of classes that are not in it, 1.
     y : ndarray of shape (n_samples,)
         Labels.
     weight : float64 ndarray of shape (n_samples,)
@@ -168,6 +227,11 @@ def class_factors(class_weight, y, weight):
     if class_weight is None:
         return 1.0
     present, codes = np.unique(y, return_inverse=True)
+    if isinstance(class_weight, dict):
+        factor = np.array([class_weight.get(k, 1.0) for k in present.tolist()], dtype=np.float64)
+        if not factor.any():
+            raise ValueError("class_weight leaves no sample with a positive weight.")
+        return factor[codes]
     return compute_class_weight(class_weight, classes=present, y=y, sample_weight=weight)[codes]
 
 

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 from .._backend import CONSTRAINT, get_backend
 from .._sklearn import Interval, StrOptions, _fit_context
 from .._transaction import all_or_nothing
+from ._ebv_bases import METHODS, make_basis
 from ._ebv_classes import check_labels
-from ._ebv_making import METHODS, make_basis
 from ._ebv_scores import chosen_dim, nearest
 
 _PRIVATE = ("_basis", "_column")
@@ -32,7 +32,8 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
             default="auto"
         How they are made, see :func:`make_ebv`.
     alpha : float or "auto", default="auto"
-        Largest absolute cosine for "optimize".
+        Largest absolute cosine for "optimize"; other vectors have their own, also where "auto"
+        takes them.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where the nearest vectors are looked for.
     random_state : int, RandomState instance or None, default=None
@@ -43,7 +44,7 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     classes_ : ndarray of shape (n_classes,)
         Sorted classes; the k-th has the k-th vector.
     coherence_ : float
-        Largest absolute cosine, NaN for more than 32,768 stored vectors.
+        Largest absolute cosine, NaN for more than 8,192 stored vectors.
     dim_ : int
         Length of the vectors.
 

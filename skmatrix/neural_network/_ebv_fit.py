@@ -1,5 +1,8 @@
 """How an :class:`EBVClassifier` begins, trains, and looks at samples."""
 
+from functools import partial
+from weakref import WeakKeyDictionary
+
 import numpy as np
 from sklearn.utils import check_random_state
 
@@ -11,6 +14,10 @@ from ._held_out import held_out_rows, scaled, weighted_scaling
 from ._torch_support import chosen_device, seeded
 
 _SEEDS = 2**31 - 1
+
+# Vectors as they were last laid out for a table of classes, and how. Not in the table or the
+# estimator, which are copied and stored.
+_LAID_OUT: WeakKeyDictionary = WeakKeyDictionary()
 
 
 def begin(estimator, X, y, weight, classes):
@@ -70,6 +77,23 @@ def begin(estimator, X, y, weight, classes):
     vars(estimator).pop("enrolled_coherence_", None)
 
 
+def renew(estimator):
+    """Take over what may change between two fits of which the second goes on with the first.
+
+    Parameters
+    ----------
+    estimator : EBVClassifier
+        Fitted; network, vectors, kind of optimiser and precision stay what they are.
+    """
+    from ._ebv_net_torch import EBVLoss
+
+    net = estimator.net_
+    net.criterion_ = EBVLoss(estimator.loss, estimator.temperature, estimator.label_smoothing)
+    options = {"lr": "lr", "weight_decay": "weight_decay", "momentum": "momentum"}
+    for group in net.optimizer_.param_groups:
+        group |= {name: getattr(estimator, own) for name, own in options.items() if name in group}
+
+
 def proceed(estimator, X, y, weight, plan, validate):
     """Train for some epochs.
 
@@ -90,6 +114,8 @@ def proceed(estimator, X, y, weight, plan, validate):
     rng = net.iterator_train__rng
     codes = table.codes(y)
     mass = weight * class_factors(estimator.class_weight, y, weight)
+    # Their size does not matter, and single precision has less room.
+    mass = mass / mass.max()
     rows = [np.arange(len(y))]
     if validate:
         rows = held_out_rows(codes, estimator.validation_fraction, rng)
@@ -110,7 +136,7 @@ def proceed(estimator, X, y, weight, plan, validate):
                 X=X.kept if isinstance(X, BlockRows) else X,
                 y=y,
                 done=estimator.n_iter_,
-                state=lambda: fitted_state(estimator),
+                state=partial(fitted_state, estimator),
             )
     except FloatingPointError as error:
         raise FloatingPointError(
@@ -136,15 +162,23 @@ def set_table(estimator, table):
     estimator.coherence_bound_ = coherence_bounds(n_vectors, dim)["best"]
 
 
+def precision_of(estimator):
+    """Name of the precision that the network has, whatever `dtype` has been set to since."""
+    for weights in estimator.net_.module_.parameters():
+        if weights.is_floating_point():
+            return str(weights.dtype).removeprefix("torch.")
+    return estimator.dtype
+
+
 def samples_of(estimator, X, position=None, weight=None):
     """Samples as the net takes them."""
     from ._batches_torch import Samples
     from ._ebv_net_torch import torch_dtype
 
-    as_net = {"shape": estimator.input_shape_, "dtype": torch_dtype(estimator.dtype)}
+    as_net = {"shape": estimator.input_shape_, "dtype": torch_dtype(precision_of(estimator))}
     if isinstance(X, BlockRows):
         scaling = estimator.mean_, estimator.scale_
-        return X.samples(position, weight, scaling, estimator.dtype, as_net)
+        return X.samples(position, weight, scaling, precision_of(estimator), as_net)
     if estimator.scale_ is not None:
         X = scaled(X, estimator.mean_, estimator.scale_)
     return Samples(X, position, weight, **as_net)
@@ -155,22 +189,28 @@ def targets_of(estimator):
     from ._ebv_net_torch import torch_dtype
     from ._ebv_targets_torch import TorchTargets
 
+    table = estimator._table
     size = estimator.batch_size if estimator.batch_size > 0 else 1024
-    return TorchTargets(
-        estimator._table.targets,
-        chosen_chunk(estimator.class_chunk, size),
-        torch_dtype(estimator.dtype),
-        estimator.net_.device,
-    )
+    chunk = chosen_chunk(estimator.class_chunk, size)
+    form = chunk, torch_dtype(precision_of(estimator)), estimator.net_.device
+    known, targets = _LAID_OUT.get(table, (None, None))
+    if known != form:
+        targets = TorchTargets(table.targets, *form, table.positions)
+        _LAID_OUT[table] = form, targets
+    return targets
 
 
-def fitted_state(estimator):
-    """Fitted attributes by name, for callbacks."""
-    return {
+def fitted_state(estimator, n_iter, best):
+    """Fitted attributes by name as they are after an epoch, for callbacks."""
+    from ._training_torch import epochs_of
+
+    state = {
         name: value
         for name, value in vars(estimator).items()
         if name == "_table" or (name.endswith("_") and not name.startswith("_"))
     }
+    found = {"n_iter_": n_iter, "best_epoch_": best, "history_": epochs_of(estimator.net_)}
+    return state | found
 
 
 def _engine(device):
@@ -178,8 +218,15 @@ def _engine(device):
     return "torch" if device.startswith("cuda") else "numpy"
 
 
-def scores(estimator, X, score):
-    """Apply a function to embeddings of samples.
+def embeddings(estimator, X):
+    """Unit vectors of validated samples."""
+    from ._ebv_net_torch import scored
+
+    return scored(estimator.net_, samples_of(estimator, X), lambda z: (z,))[0]
+
+
+def scores(estimator, X, score, **arguments):
+    """Compare embeddings of samples with the vectors of the classes.
 
     Parameters
     ----------
@@ -188,7 +235,10 @@ def scores(estimator, X, score):
     X : array
         Validated samples.
     score : callable
-        ``score(z, targets)``, which returns a tuple of tensors with a row for each sample.
+        ``score(z, targets, **arguments)``, which returns a tuple of tensors with a row for each
+        sample.
+    **arguments : dict
+        Further arguments of it.
 
     Returns
     -------
@@ -197,4 +247,5 @@ def scores(estimator, X, score):
     """
     from ._ebv_net_torch import scored
 
-    return scored(estimator.net_, samples_of(estimator, X), targets_of(estimator), score)
+    whole = partial(score, targets=targets_of(estimator), **arguments)
+    return scored(estimator.net_, samples_of(estimator, X), whole)

@@ -7,6 +7,7 @@ import array_api_compat
 
 from .._backend import kernel
 from ..random_projection._kernels import fwht
+from ._basis import column_signs
 
 # Cosines that are held at once.
 _CELLS = 2**20
@@ -91,19 +92,15 @@ def best_hadamard(xp, Z, phases, branch, shift, *, n_blocks, n_vectors):
     """
     n, d = Z.shape
     device = array_api_compat.device(Z)
-    period = phases.shape[1]
-    signs_at = xp.reshape(phases, (-1,))
     best = xp.full((n,), -xp.inf, dtype=Z.dtype, device=device)
     index = xp.zeros((n,), dtype=xp.int64, device=device)
     for begin in range(0, n_vectors, d):
         block = begin // d
         product = Z
         if block < n_blocks:
-            if block > 0:
-                place = branch * period + (xp.where(shift < 0, 0, shift) + block - 1) % period
-                signs = xp.where(shift < 0, 1.0, xp.astype(xp.take(signs_at, place), xp.float64))
-                product = Z * xp.astype(signs, Z.dtype)[None, :]
-            product = fwht.reference(xp, product.T).T / d**0.5
+            here = xp.full((1,), block, dtype=xp.int64, device=device)
+            signs = column_signs(xp, (phases, branch, shift), here)
+            product = fwht.reference(xp, (Z * xp.astype(signs, Z.dtype)).T).T / d**0.5
         product = product[:, : min(d, n_vectors - begin)]
         top = xp.max(product, axis=1)
         index = xp.where(top > best, xp.argmax(product, axis=1) + begin, index)

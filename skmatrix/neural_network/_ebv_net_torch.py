@@ -1,7 +1,9 @@
 """Network, loss and queries of a classifier against fixed vectors, on torch."""
 
+from math import prod
 from typing import Any
 
+import array_api_compat.torch as xp
 import numpy as np
 import torch
 from torch import nn
@@ -9,15 +11,17 @@ from torch import nn
 from .._backend import get_backend
 from ._batches_torch import Batches
 from ._ebv_loss_torch import LOSSES
-from ._ebv_scores import nearest
+from ._ebv_scores import best_of, nearest
 
 # Length below which an embedding has no direction.
 _NO_LENGTH = 1e-12
-# Samples that are looked at together. Always as many, as how a product is rounded hangs on their
-# number: the result of a sample must not depend on the others in a call.
+# Samples that are looked at together, and fewer of large ones, for which a CPU needs as long as for
+# that many numbers.
 _ROWS = 64
+_LEAST_ROWS = 4
+_NUMBERS = 2**18
 # Classes from which a closed form is scored by the compiled transform.
-_MANY = 4096
+_COMPILED = 4096
 
 
 class Embedding(nn.Module):
@@ -35,7 +39,12 @@ class Embedding(nn.Module):
 
     def forward(self, x):
         """Unit vectors."""
-        return nn.functional.normalize(self.backbone(x), eps=_NO_LENGTH)
+        out = self.backbone(x)
+        # Squares of large numbers overflow. A division by a power of 2 rounds nothing.
+        largest = out.detach().abs().amax(1, keepdim=True)
+        exponent = (torch.frexp(largest).exponent - 2).clamp(min=0)
+        out = out * torch.ldexp(torch.ones_like(largest), -exponent)
+        return nn.functional.normalize(out, eps=_NO_LENGTH)
 
 
 class EBVLoss(nn.Module):
@@ -88,7 +97,7 @@ class EBVLoss(nn.Module):
         self._sums[name] = total + (weight * values).sum(), mass + weight.sum()
 
 
-def scored(net, samples, targets, score):
+def scored(net, samples, score):
     """Apply a function to embeddings of samples.
 
     Parameters
@@ -97,30 +106,51 @@ def scored(net, samples, targets, score):
         The trained net.
     samples : Samples
         The samples.
-    targets : TorchTargets
-        Vectors of the classes.
     score : callable
-        ``score(z, targets)`` for unit vectors z on the net's device, which returns a tuple of
-        tensors with a row for each.
+        ``score(z)`` for unit vectors z on the net's device, which returns a tuple of tensors with
+        a row for each.
 
     Returns
     -------
     results : tuple of ndarray
         The results of all samples.
+
+    Raises
+    ------
+    ValueError
+        If a sample, or what the network makes of it, is beyond its precision.
     """
     net.module_.eval()
-    parts = []
+    parts, first = [], 0
+    # Always as many, as how a product is rounded hangs on their number: the result of a sample must
+    # not depend on the others in a call.
+    rows = rows_together(samples.shape, net.device)
     with torch.inference_mode():
-        for x, _ in Batches(samples, _ROWS, device=net.device):
+        for x, _ in Batches(samples, rows, device=net.device):
             n = len(x)
-            padding = x.new_zeros(_ROWS - n, *x.shape[1:])
-            results = score(net.module_(torch.cat([x, padding])), targets)
-            parts.append(tuple(part[:n].cpu().numpy() for part in results))
+            padding = x.new_zeros(rows - n, *x.shape[1:])
+            z = net.module_(torch.cat([x, padding]))
+            finite = torch.isfinite(z[:n]).all(1) & torch.isfinite(x).flatten(1).all(1)
+            if not finite.all():
+                raise ValueError(
+                    f"Sample {first + int(finite.int().argmin())} of X is too large for"
+                    f" dtype={str(z.dtype).removeprefix('torch.')!r}, or what the network makes of"
+                    " it is."
+                )
+            parts.append(tuple(part[:n].cpu().numpy() for part in score(z)))
+            first += n
     return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
 
-def best_positions(z, targets):
-    """Largest cosines, and where they are.
+def rows_together(shape, device):
+    """Number of samples of a shape that are looked at together; small ones are filled up to it."""
+    if device != "cpu":
+        return _ROWS
+    return min(max(_NUMBERS // prod(shape), _LEAST_ROWS), _ROWS)
+
+
+def best_classes(z, targets):
+    """Largest cosines, and whose they are.
 
     Parameters
     ----------
@@ -133,22 +163,16 @@ def best_positions(z, targets):
     -------
     cosine : Tensor of shape (n_samples,)
         Largest cosines.
-    position : int64 Tensor of shape (n_samples,)
-        Positions of their vectors, the first of several.
+    code : int64 Tensor of shape (n_samples,)
+        Places of their classes, the first of several.
     """
-    form = targets.closed_form
-    best = torch.full_like(z[:, 0], -torch.inf)
-    position = torch.zeros_like(best, dtype=torch.int64)
-    pieces = targets.pieces()
-    if form is not None and z.device.type == "cpu" and form[1] > _MANY:
+    form, found, begin = targets.closed_form, [], 0
+    if form is not None and form[1] > _COMPILED and targets.codes is None and z.is_cpu:
         be = get_backend("numba", z.numpy())
-        best, position = map(torch.from_numpy, nearest(be, z.numpy(), *form))
-        pieces = targets.pieces(begin=form[1])
-    for begin, piece in pieces:
-        top, where = piece.products(z).max(1)
-        position = torch.where(top > best, where + begin, position)
-        best = torch.maximum(top, best)
-    return best, position
+        found.append(tuple(map(torch.from_numpy, nearest(be, z.numpy(), *form))))
+        begin = form[1]
+    found.extend(_best_of_piece(*piece) for piece in _cosines(z, targets, begin))
+    return best_of(xp, found)
 
 
 def margins(z, targets, position):
@@ -161,7 +185,7 @@ def margins(z, targets, position):
     targets : TorchTargets
         Vectors of the classes.
     position : int64 Tensor of shape (n_samples,)
-        Positions of their classes.
+        Positions of their vectors.
 
     Returns
     -------
@@ -170,39 +194,85 @@ def margins(z, targets, position):
     is_best : bool Tensor of shape (n_samples,)
         Whether a sample is classified as its class: of equal cosines the first counts.
     """
+    code = position if targets.codes is None else targets.codes[position]
     own = torch.full_like(z[:, 0], -torch.inf)
-    other, place = own.clone(), torch.zeros_like(position)
-    for begin, piece in targets.pieces():
-        cosines = piece.products(z)
-        local = position - begin
-        inside = (local >= 0) & (local < cosines.shape[1])
-        column = local.clamp(0, cosines.shape[1] - 1)[:, None]
-        found = cosines.gather(1, column)
-        own = torch.where(inside, found[:, 0], own)
-        cosines.scatter_(1, column, found.masked_fill(inside[:, None], -torch.inf))
-        top, where = cosines.max(1)
-        place = torch.where(top > other, where + begin, place)
-        other = torch.maximum(top, other)
-    return own - other, (own > other) | ((own == other) & (position < place))
+    found = []
+    for codes, cosines in _cosines(z, targets):
+        column = torch.searchsorted(codes, code).clamp(max=len(codes) - 1)
+        inside = codes[column] == code
+        column = column[:, None]
+        mine = cosines.gather(1, column)
+        own = torch.where(inside, mine[:, 0], own)
+        cosines.scatter_(1, column, mine.masked_fill(inside[:, None], -torch.inf))
+        found.append(_best_of_piece(codes, cosines))
+    other, theirs = best_of(xp, found)
+    return own - other, (own > other) | ((own == other) & (code < theirs))
 
 
-def top_positions(z, targets, k):
-    """The k largest cosines of each sample, from the largest, and where they are."""
+def top_classes(z, targets, k):
+    """The k largest cosines of each sample, from the largest, and whose they are.
+
+    Parameters
+    ----------
+    z : Tensor of shape (n_samples, dim)
+        Unit vectors.
+    targets : TorchTargets
+        Vectors of the classes.
+    k : int
+        How many.
+
+    Returns
+    -------
+    cosines : Tensor of shape (n_samples, k)
+        Largest cosines.
+    code : int64 Tensor of shape (n_samples, k)
+        Places of their classes; of equal cosines the first ones.
+    """
     values = z.new_empty(len(z), 0)
-    position = torch.empty(len(z), 0, dtype=torch.int64, device=z.device)
-    for begin, piece in targets.pieces():
-        found = piece.products(z)
-        top, where = found.topk(min(k, found.shape[1]), dim=1)
-        values = torch.cat([values, top], 1)
-        position = torch.cat([position, where + begin], 1)
-        values, order = values.topk(min(k, values.shape[1]), dim=1)
-        position = position.gather(1, order)
-    return values, position
+    classes = torch.empty(len(z), 0, dtype=torch.int64, device=z.device)
+    for codes, cosines in _cosines(z, targets):
+        top, column = _top_of_piece(cosines, k)
+        classes, order = torch.cat([classes, codes[column]], 1).sort(dim=1)
+        values = torch.cat([values, top], 1).gather(1, order)
+        values, order = values.sort(dim=1, descending=True, stable=True)
+        values, classes = values[:, :k], classes.gather(1, order[:, :k])
+    return values, classes
 
 
 def all_cosines(z, targets):
-    """Cosines with all vectors, of shape (n_samples, n_classes)."""
-    return torch.cat([piece.products(z) for _, piece in targets.pieces()], 1)
+    """Cosines with all vectors in the order of the classes, of shape (n_samples, n_classes)."""
+    cosines = torch.cat([piece.products(z) for _, piece in targets.pieces()], 1)
+    return cosines if targets.positions is None else cosines[:, targets.positions]
+
+
+def _cosines(z, targets, begin=0):
+    """Pieces of the cosines from a position on, by class: places of classes, which rise."""
+    for first, piece in targets.pieces(begin):
+        cosines = piece.products(z)
+        last = first + cosines.shape[1]
+        if targets.codes is None:
+            yield torch.arange(first, last, device=z.device), cosines
+        else:
+            codes, order = targets.codes[first:last].sort()
+            yield codes, cosines[:, order]
+
+
+def _best_of_piece(codes, cosines):
+    """Largest cosine of each sample, and its class, the first of several."""
+    top, column = cosines.max(1)
+    return top, codes[column]
+
+
+def _top_of_piece(cosines, k):
+    """The k largest of each row and their columns in any order; of equal ones the first."""
+    k = min(k, cosines.shape[1])
+    top, column = cosines.topk(k, dim=1)
+    # Of several that equal the last, any may have been taken.
+    tied = (cosines >= top[:, -1:]).sum(1) > k
+    if tied.any():
+        values, order = cosines[tied].sort(dim=1, descending=True, stable=True)
+        top[tied], column[tied] = values[:, :k], order[:, :k]
+    return top, column
 
 
 def torch_dtype(name):

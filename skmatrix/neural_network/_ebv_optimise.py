@@ -1,6 +1,6 @@
 """Nearly orthogonal vectors by minimising the excess of their cosines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from .._backend import get_backend, to_numpy
 from .._iterate import warn_caller
 from ._ebv_kernels import hinge_gradient
+from ._unit_vectors import unit_rows
 
 # Rounds that make a frame tight.
 _TIGHTENING = 5
@@ -15,6 +16,8 @@ _STEP = 0.5
 _MOMENTUM = 0.95
 # Steps without a lower loss after which the step size is halved.
 _PATIENCE = 50
+# Bounds that are tried where they may be raised.
+_TRIES = 4
 # The descent aims a little below the bound, so as to reach it in finite time.
 _AIM = 0.99
 
@@ -44,7 +47,7 @@ class Descent:
     converged: bool
 
 
-def tightened(V):
+def tightened(V, root=None):
     """Unit vectors near a tight frame: the start of the descent.
 
     Up to d vectors come out orthonormal.
@@ -53,6 +56,8 @@ def tightened(V):
     ----------
     V : float64 ndarray of shape (n, d)
         Vectors.
+    root : float64 ndarray of shape (d, d), default=None
+        Root of another frame operator to come near to.
 
     Returns
     -------
@@ -61,8 +66,8 @@ def tightened(V):
     """
     for _ in range(_TIGHTENING):
         left, _, right = np.linalg.svd(V, full_matrices=False)
-        V = left @ right
-        V = V / np.linalg.norm(V, axis=1, keepdims=True)
+        V = left @ right if root is None else left @ right @ root
+        V = unit_rows(V)[0]
     return V
 
 
@@ -116,8 +121,35 @@ def separated(V, fixed, alpha, *, max_iter, tol, backend):
         points = points / xp.sqrt(xp.sum(points * points, axis=1, keepdims=True))
         momentum = momentum - xp.sum(momentum * points, axis=1, keepdims=True) * points
     vectors, last = (to_numpy(a).astype(np.float64) for a in (best, points))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Descent(vectors, last, reached, n_iter, converged)
+    return Descent(unit_rows(vectors)[0], last, reached, n_iter, converged)
+
+
+def searched(V, fixed, alpha, *, relax, max_iter, tol, backend):
+    """Move vectors apart, and ask for less where a bound proves out of reach.
+
+    Parameters
+    ----------
+    V, fixed, alpha, max_iter, tol, backend
+        As for :func:`separated`.
+    relax : bool
+        Whether the bound may be raised: not if it is the user's.
+
+    Returns
+    -------
+    descent : Descent
+        Where it ended, with the steps of all tries.
+    alpha : float
+        The bound of the last one.
+    """
+    n_tries, n_iter = _TRIES if relax else 1, 0
+    for i in range(n_tries):
+        limit = (max_iter - n_iter) // (n_tries - i)
+        run = separated(V, fixed, alpha, max_iter=limit, tol=tol, backend=backend)
+        n_iter += run.n_iter
+        if run.converged or i == n_tries - 1:
+            break
+        V, alpha = run.last, (alpha + run.coherence) / 2
+    return replace(run, n_iter=n_iter), alpha
 
 
 def warn_of_coherence(descent, alpha, max_iter):

@@ -9,7 +9,7 @@ from ._ebv_kernels import best_hadamard
 # Number of classes up to which there is one dimension for each, and the dimension beyond.
 _ONE_EACH = 1024
 # A closed form with enough vectors for any number of classes.
-_MANY = 4096
+_LARGEST = 4096
 # Vectors that are held at once, and samples.
 CHUNK = 4096
 _SAMPLES = 4096
@@ -21,7 +21,7 @@ def chosen_dim(dim, n_classes):
         return int(dim)
     if n_classes <= _ONE_EACH:
         return n_classes
-    return _ONE_EACH if n_classes <= HadamardBasis("kerdock", _ONE_EACH, 1024).n_max else _MANY
+    return _ONE_EACH if n_classes <= HadamardBasis("kerdock", _ONE_EACH, 1024).n_max else _LARGEST
 
 
 def nearest(be, Z, basis, n_vectors):
@@ -66,15 +66,38 @@ def nearest(be, Z, basis, n_vectors):
 
 def _best_stored(be, Z, basis, n_vectors):
     """Nearest vectors by matrix products with a few thousand at a time."""
-    xp = be.xp
-    points = be.load(Z)
+    xp, points = be.xp, be.load(Z)
+
+    def pieces():
+        for begin in range(0, n_vectors, CHUNK):
+            rows = basis.rows(begin, min(begin + CHUNK, n_vectors)).astype(Z.dtype)
+            product = xp.matmul(points, be.load(rows).T)
+            yield xp.max(product, axis=1), xp.argmax(product, axis=1) + begin
+
+    return best_of(xp, pieces())
+
+
+def best_of(xp, pieces):
+    """Largest of numbers that come in pieces, and where they are.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    pieces : iterable of pair of array of shape (n_samples,)
+        Largest numbers of a piece, and their places.
+
+    Returns
+    -------
+    best : array of shape (n_samples,)
+        Largest numbers of all.
+    index : int64 array of shape (n_samples,)
+        Their places; of equal numbers the first.
+    """
     best = index = None
-    for begin in range(0, n_vectors, CHUNK):
-        rows = basis.rows(begin, min(begin + CHUNK, n_vectors)).astype(Z.dtype)
-        product = xp.matmul(points, be.load(rows).T)
-        top, where = xp.max(product, axis=1), xp.argmax(product, axis=1) + begin
+    for top, where in pieces:
         if best is not None:
-            where = xp.where(top > best, where, index)
-            top = xp.maximum(top, best)
+            ahead = (top > best) | ((top == best) & (where < index))
+            top, where = xp.where(ahead, top, best), xp.where(ahead, where, index)
         best, index = top, where
     return best, index

@@ -42,12 +42,6 @@ class Targets:
             return True
         return self.n_used * self.basis.dim <= _STORED
 
-    def positions(self, basis_index):
-        """Positions from rows of the basis, where enrolled ones count from its end on."""
-        index = np.asarray(basis_index)
-        n_max = self.basis.n_max
-        return np.where(index < n_max, index, self.n_used + index - n_max)
-
     def take(self, position):
         """Vectors at positions, a float64 ndarray of shape (n, dim)."""
         position = np.asarray(position)
@@ -67,6 +61,12 @@ class Targets:
     def mean(self):
         """Mean of all vectors."""
         total = np.zeros(self.basis.dim)
-        for begin in range(0, len(self), CHUNK):
+        first = 0
+        if isinstance(self.basis, HadamardBasis):
+            # The rows of a whole matrix cancel but in the first column, whose sign is always 1.
+            order = self.basis.order
+            first = min(self.n_used // order, self.basis.n_blocks) * order
+            total[0] = first / np.sqrt(order)
+        for begin in range(first, len(self), CHUNK):
             total += self.rows(begin, min(begin + CHUNK, len(self))).sum(axis=0)
         return total / len(self)

@@ -1,8 +1,12 @@
 """Inner products with the vectors of the classes on torch, a piece of them at a time."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from scipy.linalg import hadamard
+
+from ._basis import column_signs
 
 
 class StoredPiece:
@@ -79,14 +83,25 @@ class TorchTargets:
         Precision.
     device : torch.device
         Where products are made.
+    positions : int64 ndarray of shape (n_vectors,), default=None
+        Position of each class; None if they are in order.
+
+    Attributes
+    ----------
+    positions, codes : int64 Tensor of shape (n_vectors,) or None
+        Position of each class, and class of each position; None if they are the same.
     """
 
-    def __init__(self, targets, chunk, dtype, device):
+    def __init__(self, targets, chunk, dtype, device, positions=None):
         self.dtype = dtype
         self.device = device
         self.n_vectors = len(targets)
         self._targets = targets
         self._chunk = chunk
+        self.positions = self.codes = None
+        if positions is not None and (np.diff(positions) < 0).any():
+            self.positions = torch.as_tensor(positions, device=device)
+            self.codes = self.positions.argsort()
         self._stored = None
         if targets.is_stored:
             self._stored = self._tensor(targets.rows(0, self.n_vectors))
@@ -95,7 +110,13 @@ class TorchTargets:
             self._tables = [
                 torch.as_tensor(np.array(table), device=device) for table in targets.basis.tables
             ]
-        self.mean = self._tensor(targets.mean())
+
+    @cached_property
+    def mean(self):
+        """Mean of all vectors."""
+        # Its first use may be without gradients, another one with them.
+        with torch.inference_mode(False):
+            return self._tensor(self._targets.mean())
 
     def take(self, position):
         """Vectors at positions.
@@ -133,10 +154,7 @@ class TorchTargets:
 
     def _signs(self, block):
         """Signs of the columns of matrices, looked up where products are made."""
-        phases, branch, shift = self._tables
-        place = (block.clamp(min=1)[:, None] - 1 + shift) % phases.shape[1]
-        signs = phases[branch, place].to(self.dtype)
-        return signs.masked_fill((block[:, None] == 0) | (shift < 0), 1.0)
+        return column_signs(torch, self._tables, block).to(self.dtype)
 
     @property
     def closed_form(self):

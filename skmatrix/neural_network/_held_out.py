@@ -22,7 +22,7 @@ def held_out_rows(codes, fraction, rng):
     Returns
     -------
     training, validation : int64 ndarray
-        Indices of samples. Classes with one sample are trained on.
+        Indices of samples. Of each class there is one that is trained on.
 
     Raises
     ------
@@ -44,8 +44,17 @@ def held_out_rows(codes, fraction, rng):
         kept, held = train_test_split(
             shared, test_size=fraction, stratify=codes[shared], random_state=rng
         )
-        return np.sort(np.concatenate([rows[single], kept])), np.sort(held)
-    kept, held = train_test_split(rows, test_size=fraction, random_state=rng)
+        kept = np.concatenate([rows[single], kept])
+    else:
+        held, kept = np.split(rng.permutation(rows), [int(np.ceil(fraction * rows.size))])
+    classes, first = np.unique(codes[held], return_index=True)
+    first = first[~np.isin(classes, codes[kept])]
+    kept, held = np.append(kept, held[first]), np.delete(held, first)
+    if not held.size:
+        raise ValueError(
+            "early_stopping=True needs a class with at least 2 samples, of which one can be kept"
+            " apart."
+        )
     return np.sort(kept), np.sort(held)
 
 
@@ -62,8 +71,8 @@ def weighted_scaling(X, weight):
     Returns
     -------
     mean, scale : float64 ndarray of shape (n_features,)
-        Means, of which sparse X has zeros so that its zeros stay; and deviations, 1 for constant
-        features.
+        Means, of which sparse X has zeros so that its zeros stay; and deviations, of constant
+        features 1, or their absolute value if that is larger.
     """
     return scaling_of(weighted_moments(X, weight), sp.issparse(X))
 
@@ -86,6 +95,10 @@ def weighted_moments(X, weight):
     total = weight.sum()
     share = weight / total
     if sp.issparse(X):
+        if not X.has_canonical_format:
+            # What follows would add up repeated entries in place.
+            X = X.copy()
+            X.sum_duplicates()
         largest = abs(X).max(axis=0).toarray().ravel().astype(np.float64)
         unit = np.where(largest > 0, largest, 1.0)
         # Divided first, because squares of large numbers overflow.
@@ -117,7 +130,8 @@ def scaling_of(moments, sparse):
         As returned by :func:`weighted_scaling`.
     """
     _, mean, deviation, largest = moments
-    scale = np.where(deviation > _CONSTANT * largest, deviation, 1.0)
+    # What rounding leaves of a large constant must not count either.
+    scale = np.where(deviation > _CONSTANT * largest, deviation, np.maximum(largest, 1.0))
     return np.zeros_like(mean) if sparse else mean, scale
 
 

@@ -7,8 +7,8 @@ from sklearn.utils import check_random_state
 
 from .._backend import CONSTRAINT
 from .._sklearn import Interval, StrOptions, validate_params
+from ._ebv_bases import METHODS, make_basis
 from ._ebv_bounds import coherence_bounds
-from ._ebv_making import METHODS, make_basis
 
 
 @validate_params(
@@ -53,10 +53,12 @@ def make_ebv(
         `dim` is not such a power; "optimize", the descent of the paper in a quicker form, whose
         steps cost :math:`O(K^2 d)`; "random", directions without order. "auto" takes the first that
         has enough vectors of orthogonal, simplex for K = d + 1, a closed form of order `dim`, the
-        descent for K up to 4096, and a closed form of lower order.
+        descent for K up to 4096 and :math:`K^2 d` up to :math:`2^{32}`, and a closed form of lower
+        order.
     alpha : float or "auto", default="auto"
-        Largest absolute cosine for "optimize". "auto" is what a few hundred steps reach: the Welch
-        bound times :math:`1 + 0.061 (K / d)^{0.83}`, and more where that proves out of reach.
+        Largest absolute cosine for "optimize"; other methods have their own. "auto" is what a few
+        hundred steps reach: the Welch bound times :math:`1 + 0.061 (K / d)^{0.83}`, and more where
+        that proves out of reach.
     max_iter : int, default=2000
         Steps of "optimize" at most.
     tol : float, default=1e-4
@@ -73,7 +75,7 @@ def make_ebv(
     V : float64 ndarray of shape (n_vectors, dim)
         The vectors. Those of a closed form come in orthonormal blocks of d.
     info : dict
-        "method", "coherence" (NaN for more than 32,768 stored vectors), "bound", "alpha" (None
+        "method", "coherence" (NaN for more than 8,192 stored vectors), "bound", "alpha" (None
         without a search), "n_iter" and "converged". Only with `return_info`.
 
     Raises

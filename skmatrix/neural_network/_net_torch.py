@@ -1,6 +1,7 @@
 """The skorch net that a neural estimator holds."""
 
 import copy
+import inspect
 from contextlib import contextmanager
 
 import torch
@@ -20,6 +21,9 @@ class HeldNet(NeuralNet):
     it for its history and hang callbacks on it.
     """
 
+    # Whether a callback of skorch wants the training to end.
+    asked_to_stop = False
+
     def get_default_callbacks(self):
         """A clock."""
         return [("epoch_timer", EpochTimer())]
@@ -32,6 +36,15 @@ class HeldNet(NeuralNet):
         """Change the mode of network and loss, where it is another."""
         if self.module_.training != training or self.criterion_.training != training:
             super()._set_training(training)
+
+    def notify(self, method_name, **cb_kwargs):
+        """Tell callbacks; those of skorch stop a training by a KeyboardInterrupt after an epoch."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            if method_name != "on_epoch_end":
+                raise
+            self.asked_to_stop = True
 
     def get_iterator(self, dataset, training=False):
         """Batches where the network is; a pickle may have been loaded on another device."""
@@ -76,7 +89,11 @@ class HeldNet(NeuralNet):
             raise FloatingPointError(
                 f"The loss is not finite in epoch {len(self.history)}, batch {bad[0] + 1}."
             )
-        self.history.record(f"{prefix}_loss", float((loss * weight).sum() / weight.sum()))
+        name, mean = f"{prefix}_loss", float((loss * weight).sum() / weight.sum())
+        earlier = [row[name] for row in self.history[:-1] if name in row]
+        self.history.record(name, mean)
+        # Callbacks of skorch look for it.
+        self.history.record(f"{name}_best", mean < min(earlier, default=float("inf")))
         self.history.record(f"{prefix}_batch_count", len(losses))
 
 
@@ -110,6 +127,9 @@ def held_net(module, criterion, *, optimizer, lr, batch_size, rng, device, callb
     if optimizer in OPTIMIZERS:
         # One call for all weights: small networks spend their time on calls.
         options = {**options, "fused": True}
+    else:
+        known = inspect.signature(optimizer).parameters
+        options = {name: value for name, value in options.items() if name in known}
     net = HeldNet(
         module,
         criterion,
@@ -142,11 +162,16 @@ def put_back_on_error(net):
     """
     before = {name: value.clone() for name, value in net.module_.state_dict().items()}
     optimizer = copy.deepcopy(net.optimizer_.state_dict())
-    n_epochs = len(net.history)
+    random_state = net.iterator_train__rng.get_state()
+    criterion, n_epochs = net.criterion_, len(net.history)
     try:
         yield
     except BaseException:
         net.module_.load_state_dict(before)
         net.optimizer_.load_state_dict(optimizer)
+        net.iterator_train__rng.set_state(random_state)
+        net.criterion_ = criterion
+        # What was measured in an epoch that did not end.
+        getattr(criterion, "measured", dict)()
         del net.history[n_epochs:]
         raise

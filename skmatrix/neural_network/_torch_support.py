@@ -1,10 +1,12 @@
 """What every neural estimator asks of torch, which is imported when it is first needed."""
 
 import importlib
+import threading
 from contextlib import contextmanager
 
-# Version that is known to serve.
 _PACKAGES = ("torch", "skorch")
+# Held by whoever has torch's random state, of which a process has one.
+_RANDOM = threading.RLock()
 
 
 def require_torch(feature):
@@ -69,7 +71,7 @@ def chosen_device(device):
 
 @contextmanager
 def seeded(seed, device):
-    """Torch's random state, set for a while and then put back.
+    """Torch's random state, set for a while and then put back. Threads take turns.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def seeded(seed, device):
     import torch
 
     on_cuda = device.startswith("cuda")
-    with torch.random.fork_rng(devices=[torch.device(device)] if on_cuda else []):
+    with _RANDOM, torch.random.fork_rng(devices=[torch.device(device)] if on_cuda else []):
         torch.default_generator.manual_seed(seed)
         if on_cuda:
             with torch.cuda.device(device):

@@ -1,6 +1,7 @@
 """The loop over epochs of every neural fit: schedule, early stopping, progress."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import cos, pi
 
 import numpy as np
@@ -91,7 +92,8 @@ def train(estimator, net, training, validation, plan, *, X, y, done, state):
     done : int
         Epochs that lie behind.
     state : callable
-        Returns the fitted attributes by name, for callbacks.
+        Returns the fitted attributes by name, for callbacks, from the number of epochs so far and
+        the best of them.
 
     Returns
     -------
@@ -106,29 +108,35 @@ def train(estimator, net, training, validation, plan, *, X, y, done, state):
     best = BestEpoch(plan)
     rates = [group["lr"] for group in net.optimizer_.param_groups]
     before = np.inf
+    net.asked_to_stop = False
     net.train_split = None if validation is None else predefined_split(validation)
     net.notify("on_train_begin", X=training, y=None)
     try:
         for epoch in loop:
-            share = plan.rate(epoch - done)
-            for group, rate in zip(net.optimizer_.param_groups, rates, strict=True):
-                group["lr"] = share * rate
+            if plan.schedule is not None:
+                share = plan.rate(epoch - done)
+                for group, rate in zip(net.optimizer_.param_groups, rates, strict=True):
+                    group["lr"] = share * rate
+            # A callback may change it after the epoch.
+            lr = net.optimizer_.param_groups[0]["lr"]
             net.fit_loop(training, epochs=1)
-            net.history.record("lr", share * rates[0])
+            net.history.record("lr", lr)
             for name, value in getattr(net.criterion_, "measured", dict)().items():
                 net.history.record(name, value)
             loss = net.history[-1, "train_loss"]
-            last = epoch + 1 == end
+            last = epoch + 1 == end or net.asked_to_stop
             if validation is not None:
                 last |= best.is_over(net.history[-1, "valid_loss"], epoch + 1, net.module_)
             change = abs(before - loss) / max(abs(loss), np.finfo(float).tiny)
             before = loss
-            loop.update(change, objective=loss, state=state, allow_stop=last)
+            reached = epoch + 1, epoch + 1 if validation is None else best.epoch
+            loop.update(change, objective=loss, state=partial(state, *reached), allow_stop=last)
     finally:
         # The samples must not stay with the net.
         net.train_split = None
-        for group, rate in zip(net.optimizer_.param_groups, rates, strict=True):
-            group["lr"] = rate
+        if plan.schedule is not None:
+            for group, rate in zip(net.optimizer_.param_groups, rates, strict=True):
+                group["lr"] = rate
     net.notify("on_train_end", X=training, y=None)
     best.put_back(net.module_)
     return loop.n_iter, loop.n_iter if validation is None else best.epoch
@@ -148,8 +156,8 @@ def epochs_of(net):
         Numbers of each epoch by name; "seconds" is its time.
     """
     names = {"dur": "seconds"}
-    hidden = {"batches", "train_batch_count", "valid_batch_count"}
+    hidden = ("batches", "_batch_count", "_best")
     return [
-        {names.get(name, name): value for name, value in row.items() if name not in hidden}
+        {names.get(name, name): value for name, value in row.items() if not name.endswith(hidden)}
         for row in net.history
     ]

@@ -118,6 +118,7 @@ class _Softmax:
             lr=lr,
             max_epochs=max_epochs,
             batch_size=128,
+            iterator_train__shuffle=True,
             train_split=None,
             callbacks=[LRScheduler(CosineAnnealingLR, T_max=max_epochs)],
             verbose=0,

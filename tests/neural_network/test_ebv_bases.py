@@ -8,14 +8,14 @@ from skmatrix._backend import get_backend
 from skmatrix.neural_network import coherence, coherence_bounds, make_ebv
 from skmatrix.neural_network._basis import DenseBasis, HadamardBasis
 from skmatrix.neural_network._binary_fields import logarithms, powers, traces
-from skmatrix.neural_network._ebv_kernels import hinge_gradient
-from skmatrix.neural_network._ebv_making import (
+from skmatrix.neural_network._ebv_bases import (
     Made,
     default_alpha,
-    extended,
     given_basis,
     smallest_dim,
 )
+from skmatrix.neural_network._ebv_growth import extended
+from skmatrix.neural_network._ebv_kernels import hinge_gradient
 from skmatrix.neural_network._ebv_scores import nearest
 
 
@@ -92,7 +92,7 @@ def test_orthogonal_is_orthonormal_and_seeded():
     assert np.abs(V - make_ebv(6, 11, random_state=1)).max() > 0.1
 
 
-@pytest.mark.parametrize(("K", "dim"), [(100, 20), (300, 64), (12, 10)])
+@pytest.mark.parametrize(("K", "dim"), [(100, 20), (300, 64), (12, 10), (500, 50)])
 def test_descent_reaches_its_aim(K, dim):
     V, info = make_ebv(K, dim, method="optimize", random_state=0, return_info=True)
     bound = coherence_bounds(K, dim)

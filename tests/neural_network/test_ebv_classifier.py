@@ -206,7 +206,7 @@ def test_relabelling_permutes_the_probabilities():
 def test_rotated_vectors_and_last_layer_leave_the_scores_alone(fitted):
     rotation = make_ebv(10, 10, random_state=1)
     model = copy.deepcopy(fitted)
-    before = model.decision_function(QUERIES)
+    before = fitted.decision_function(QUERIES)
     last = model.module_.backbone[-1]
     with torch.no_grad():
         R = torch.tensor(rotation, dtype=torch.float32)

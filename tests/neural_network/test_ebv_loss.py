@@ -18,9 +18,9 @@ from skmatrix.neural_network._ebv_loss_torch import (  # noqa: E402
 from skmatrix.neural_network._ebv_net_torch import (  # noqa: E402
     EBVLoss,
     all_cosines,
-    best_positions,
+    best_classes,
     margins,
-    top_positions,
+    top_classes,
 )
 from skmatrix.neural_network._ebv_targets import Targets  # noqa: E402
 from skmatrix.neural_network._ebv_targets_torch import TorchTargets  # noqa: E402
@@ -150,17 +150,17 @@ def test_scores_are_those_of_the_stored_vectors(name, chunk):
     z = x.detach()
     products = z @ V.T
     torch.testing.assert_close(all_cosines(z, targets), products)
-    top, position = best_positions(z, targets)
+    top, position = best_classes(z, targets)
     torch.testing.assert_close(top, products.max(1).values)
     assert torch.equal(position, products.argmax(1))
     for k in (1, 3, len(V)):
-        values, places = top_positions(z, targets, k)
+        values, places = top_classes(z, targets, k)
         torch.testing.assert_close(values, products.topk(k).values)
         torch.testing.assert_close(products.gather(1, places), values)
 
 
 def test_many_classes_are_scored_by_the_compiled_transform(monkeypatch):
-    monkeypatch.setattr("skmatrix.neural_network._ebv_net_torch._MANY", 100)
+    monkeypatch.setattr("skmatrix.neural_network._ebv_net_torch._COMPILED", 100)
     for name in ("whole", "part", "all"):
         test_scores_are_those_of_the_stored_vectors(name, 7)
 
@@ -191,7 +191,7 @@ def test_margins_are_those_of_all_cosines(name):
     cosines[rows, position] = -torch.inf
     margin, is_best = margins(z, targets, position)
     torch.testing.assert_close(margin, own - cosines.amax(1), rtol=0, atol=1e-14)
-    assert torch.equal(is_best, best_positions(z, targets)[1] == position)
+    assert torch.equal(is_best, best_classes(z, targets)[1] == position)
     assert is_best[20:].all()
     assert not is_best[:20].all()
 

@@ -6,23 +6,23 @@ import numpy as np
 
 from .._iterate import warn_caller
 from ._basis import GOLD_ORDERS, KERDOCK_ORDERS, DenseBasis, HadamardBasis
-from ._ebv_bounds import coherence, coherence_bounds
-from ._ebv_optimise import separated, tightened, warn_of_coherence
+from ._ebv_bounds import coherence_bounds
+from ._ebv_optimise import searched, tightened, warn_of_coherence
+from ._unit_vectors import largest_cosine, unit_rows
 
 METHODS = ("auto", "orthogonal", "simplex", "kerdock", "gold", "optimize", "random")
 
-# Vectors up to which the descent is chosen: its cost is their square.
+# Vectors up to which the descent is chosen, and products of a step: some ten minutes at the worst.
 _OPTIMISED = 4096
+MOST_PRODUCTS = 2**32
 # Stored vectors up to which all their cosines are looked at.
-_COMPARED = 2**15
+_COMPARED = 2**13
 # Excess over the Welch bound that is aimed at, as a multiple of a power of K / d: what published
 # matrices have, and a few hundred steps reach.
 _SLACK = 0.061
 _POWER = 0.83
-# Bounds that are tried if the user has chosen none.
-_TRIES = 4
 # Cosine from which two vectors are one.
-_SAME = 1 - 1e-6
+SAME = 1 - 1e-6
 # Deviation of a norm from 1 that is more than rounding.
 _NORM = 1e-3
 
@@ -88,11 +88,11 @@ def make_basis(n_vectors, dim, method, *, alpha, max_iter, tol, backend, rng):
         return _optimised(n_vectors, dim, alpha, max_iter, tol, backend, rng)
     _check_room(n_vectors, dim, method)
     if method == "orthogonal":
-        V = _orthonormal(rng.standard_normal((dim, n_vectors))).T
+        V = orthonormal(rng.standard_normal((dim, n_vectors))).T
     elif method == "simplex":
         V = simplex(n_vectors, dim)
     else:
-        V = _unit(rng.standard_normal((n_vectors, dim)))
+        V = unit_rows(rng.standard_normal((n_vectors, dim)))[0]
     return Made(DenseBasis(V, method), stored_coherence(V))
 
 
@@ -122,76 +122,51 @@ def given_basis(vectors, n_vectors, dim):
             f"basis has {vectors.shape[0]} vectors, but y has {n_vectors} classes: one is needed"
             " for each."
         )
-    norm = np.linalg.norm(vectors, axis=1)
-    if not norm.all():
-        raise ValueError(f"basis has a zero vector in row {int(np.argmin(norm))}.")
+    vectors, norm = unit_rows(vectors, "basis")
     if np.abs(norm - 1).max() > _NORM:
         warn_caller(
             f"The vectors of basis have norms from {norm.min():.4g} to {norm.max():.4g} and are"
             " scaled to 1.",
             UserWarning,
         )
-    vectors = vectors / norm[:, None]
-    for begin in range(0, len(vectors), 1024):
-        cosine = np.triu(vectors[begin : begin + 1024] @ vectors.T, begin + 1)
-        if cosine.max() > _SAME:
-            i, j = np.unravel_index(np.argmax(cosine), cosine.shape)
-            raise ValueError(f"Vectors {begin + i} and {j} of basis are the same.")
+    nearest = largest_cosine(vectors, signed=True)
+    if nearest.value > SAME:
+        raise ValueError(f"Vectors {nearest.first} and {nearest.second} of basis are the same.")
     return Made(DenseBasis(vectors, "given"), stored_coherence(vectors))
 
 
-def extended(made, n_vectors, *, max_iter, tol, backend, rng):
-    """Make room for more vectors; those that there are stay.
+def default_alpha(n_vectors, dim, bound=None):
+    """A largest cosine that the descent reaches.
 
     Parameters
     ----------
-    made : Made
-        Stored vectors that were not given by the user.
-    n_vectors : int
-        How many are needed.
-    max_iter, tol, backend, rng
-        As for :func:`make_basis`.
+    n_vectors, dim : int
+        Number of vectors, and their length.
+    bound : float, default=None
+        Lower bound of it, if more is known than from the two.
 
     Returns
     -------
-    made : Made
-        The vectors, the new ones last.
+    alpha : float
+        The cosine.
     """
-    old = made.basis.dense()
-    n_new, dim = n_vectors - len(old), old.shape[1]
-    new = rng.standard_normal((n_new, dim))
-    kind = made.basis.kind
-    if n_vectors <= dim and kind == "orthogonal":
-        # Projected twice: once leaves what cancellation does.
-        for _ in range(2):
-            new -= new @ old.T @ old
-        new = _orthonormal(new.T).T
-    new = _unit(new)
-    alpha, n_iter, converged = made.alpha, made.n_iter, True
-    if kind != "random" and n_vectors > dim:
-        alpha = max(default_alpha(n_vectors, dim), alpha or 0.0)
-        run = separated(new, old, alpha, max_iter=max_iter, tol=tol, backend=backend)
-        new, n_iter, converged = run.vectors, n_iter + run.n_iter, run.converged
-        kind = "optimize"
-    vectors = np.concatenate([old, new])
-    return Made(DenseBasis(vectors, kind), stored_coherence(vectors), alpha, n_iter, converged)
-
-
-def default_alpha(n_vectors, dim):
-    """A largest cosine that the descent reaches."""
     bounds = coherence_bounds(n_vectors, dim)
-    aim = bounds["welch"] * (1 + _SLACK * (n_vectors / dim) ** _POWER)
+    welch, best = (bounds[name] if bound is None else bound for name in ("welch", "best"))
+    aim = welch * (1 + _SLACK * (n_vectors / dim) ** _POWER)
     # Many vectors in few dimensions: half of the way from the bound to 1 at most.
-    return float(min(max(aim, bounds["best"]), (1 + bounds["best"]) / 2))
+    return float(min(max(aim, best), (1 + best) / 2))
 
 
 def simplex(n_vectors, dim):
     """Vectors whose cosines are all -1 / (n_vectors - 1) (1), padded with zeros."""
     n = n_vectors
+    V = np.zeros((n, dim))
+    if n == 1:
+        V[0, 0] = 1.0
+        return V
     start = np.eye(n)
     start[:, 0] = 1.0
     complement = np.linalg.qr(start)[0][:, 1:]
-    V = np.zeros((n, dim))
     V[:, : n - 1] = np.sqrt(n / (n - 1)) * complement
     return V
 
@@ -200,7 +175,7 @@ def stored_coherence(vectors):
     """Largest absolute cosine of stored vectors, NaN if there are very many."""
     if len(vectors) > _COMPARED:
         return np.nan
-    return float(coherence(vectors).max) if len(vectors) > 1 else 0.0
+    return largest_cosine(vectors).value
 
 
 def hadamard_order(n_vectors, dim):
@@ -231,12 +206,15 @@ def _chosen(n_vectors, dim):
     if n_vectors == dim + 1:
         return "simplex"
     order = hadamard_order(n_vectors, dim)
-    if order != dim and n_vectors <= _OPTIMISED:
+    affordable = n_vectors <= _OPTIMISED and n_vectors**2 * dim <= MOST_PRODUCTS
+    if order != dim and affordable:
         return "optimize"
     if order is None:
+        enough = smallest_dim(n_vectors)
+        larger = "" if enough is None else f"dim={enough} or larger, or "
         raise ValueError(
             f"dim={dim} has no closed form for {n_vectors} vectors, and they are too many to"
-            f" optimise. Pass dim={smallest_dim(n_vectors)} or larger, or method='random'."
+            f" optimise. Pass {larger}method='random'."
         )
     return "kerdock" if order in KERDOCK_ORDERS else "gold"
 
@@ -260,7 +238,7 @@ def _closed_form(n_vectors, dim, method):
             UserWarning,
         )
     basis = HadamardBasis(method, order, dim)
-    return Made(basis, basis.coherence if n_vectors > order else 0.0)
+    return Made(basis, basis.coherence_of_first(n_vectors))
 
 
 def _optimised(n_vectors, dim, alpha, max_iter, tol, backend, rng):
@@ -278,19 +256,14 @@ def _optimised(n_vectors, dim, alpha, max_iter, tol, backend, rng):
         raise ValueError(
             f"dim=1 has no {n_vectors} vectors with absolute cosines below 1. Pass a larger dim."
         )
-    start = tightened(_unit(rng.standard_normal((n_vectors, dim))))
-    # A bound that was not chosen by the user is relaxed where it proves out of reach.
-    n_tries, n_iter = _TRIES if chosen else 1, 0
-    for i in range(n_tries):
-        limit = (max_iter - n_iter) // (n_tries - i)
-        run = separated(start, start[:0], alpha, max_iter=limit, tol=tol, backend=backend)
-        n_iter += run.n_iter
-        if run.converged or i == n_tries - 1:
-            break
-        start, alpha = run.last, (alpha + run.coherence) / 2
+    start = tightened(rng.standard_normal((n_vectors, dim)))
+    if n_vectors <= dim:
+        return Made(DenseBasis(start, "optimize"), stored_coherence(start), alpha)
+    limits = {"max_iter": max_iter, "tol": tol, "backend": backend}
+    run, alpha = searched(start, start[:0], alpha, relax=chosen, **limits)
     warn_of_coherence(run, alpha, max_iter)
-    coherence = stored_coherence(run.vectors)
-    return Made(DenseBasis(run.vectors, "optimize"), coherence, alpha, n_iter, run.converged)
+    basis = DenseBasis(run.vectors, "optimize")
+    return Made(basis, stored_coherence(run.vectors), alpha, run.n_iter, run.converged)
 
 
 def _dim_for(n_vectors, alpha):
@@ -315,12 +288,7 @@ def _check_room(n_vectors, dim, method):
         )
 
 
-def _orthonormal(columns):
+def orthonormal(columns):
     """Orthonormal columns, uniformly distributed for normal entries."""
     q, r = np.linalg.qr(columns)
     return q * np.where(np.diag(r) < 0, -1.0, 1.0)
-
-
-def _unit(vectors):
-    """Rows of unit length."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
