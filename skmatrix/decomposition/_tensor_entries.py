@@ -68,7 +68,7 @@ def tensor_to_entries(T, coords=None, mask=None):
     else:
         if np.ma.isMaskedArray(T):
             T = np.where(np.ma.getmaskarray(T), np.nan, _real(T.data))
-        values = _real(to_numpy(T))
+        values = _real(T)
         if values.ndim == 0:
             raise ValueError("T must have one mode at least. Got a number.")
         indices, shape = None, values.shape
@@ -83,12 +83,18 @@ def tensor_to_entries(T, coords=None, mask=None):
     return X, values[seen]
 
 
-def _real(values):
+def _real(values, name="T"):
     """Values in single precision if they have it, and else in double."""
-    values = np.asarray(values)
-    if values.dtype.kind not in "biufO":
-        raise ValueError(f"T must hold real numbers. Got {values.dtype}.")
-    return values.astype(np.float32 if values.dtype == np.float32 else np.float64, copy=False)
+    try:
+        values = np.asarray(to_numpy(values))
+        kind, dtype = values.dtype.kind, values.dtype
+        if kind in "biufO":
+            return values.astype(np.float32 if dtype == np.float32 else np.float64, copy=False)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"{name} must hold real numbers, as many in each row as in the others of its mode."
+        ) from error
+    raise ValueError(f"{name} must hold real numbers. Got {dtype}.")
 
 
 def _pair(T):
@@ -98,7 +104,7 @@ def _pair(T):
             f"A tuple T must be a pair (values, indices). Got {len(T)} elements; pass a dense"
             " tensor as an array."
         )
-    values = _real(to_numpy(T[0]))
+    values = _real(T[0])
     if values.ndim != 1:
         raise ValueError(f"values must be a vector. Got an array of shape {values.shape}.")
     indices = [np.asarray(to_numpy(index)) for index in T[1]]
@@ -142,17 +148,12 @@ def _checked_mask(mask, shape):
 
 def _axes(coords, shape, places, dtype):
     """Coordinates of each mode, of one dtype, checked against the places that are taken."""
-    coords = [None] * len(shape) if coords is None else list(coords)
-    if len(coords) != len(shape):
-        raise ValueError(
-            f"coords must be one vector for each of the {len(shape)} modes. Got {len(coords)}."
-        )
+    coords = _vectors(coords, f"{len(shape)} modes", len(shape))
     axes = []
     for mode, (axis, size, place) in enumerate(zip(coords, shape, places, strict=True)):
         if axis is None:
             axes.append(np.arange(size if size is not None else place.max() + 1, dtype=dtype))
             continue
-        axis = np.asarray(to_numpy(axis))
         if axis.ndim != 1 or axis.dtype.kind not in "biuf" or not np.isfinite(axis).all():
             raise ValueError(
                 f"coords[{mode}] must be a vector of finite numbers. Got {axis.dtype} of shape"
@@ -165,6 +166,21 @@ def _axes(coords, shape, places, dtype):
     given = [axis for axis, own in zip(axes, coords, strict=True) if own is not None]
     joint = np.result_type(*(given or axes))
     return [axis.astype(joint, copy=False) for axis in axes]
+
+
+def _vectors(coords, what, n_modes):
+    """An array or None for each mode; their shapes and types are not checked."""
+    if coords is None:
+        return [None] * n_modes
+    try:
+        vectors = [None if axis is None else np.asarray(to_numpy(axis)) for axis in coords]
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            f"coords must be None, or a vector or None for each of the {what}. Got {coords!r}."
+        ) from error
+    if len(vectors) != n_modes:
+        raise ValueError(f"coords must be one vector for each of the {what}. Got {len(vectors)}.")
+    return vectors
 
 
 def entries_to_tensor(X, y, coords=None, *, fill_value=np.nan, max_size=100_000_000):
@@ -187,7 +203,7 @@ def entries_to_tensor(X, y, coords=None, *, fill_value=np.nan, max_size=100_000_
     Returns
     -------
     T : ndarray of shape (n_1, ..., n_K)
-        The tensor, in the dtype of y if that is of floating point, and else float64.
+        The tensor, float32 if y is and else float64.
     coords : list of K ndarray of shape (n_k,)
         Its coordinates.
 
@@ -210,16 +226,12 @@ def entries_to_tensor(X, y, coords=None, *, fill_value=np.nan, max_size=100_000_
     >>> coords
     [array([250., 300.]), array([0. , 1.5])]
     """
-    X = check_array(to_numpy(X), dtype=[np.float64, np.float32], input_name="X")
-    y = column_or_1d(to_numpy(y))
+    X = check_array(_real(X, "X"), dtype=[np.float64, np.float32], input_name="X")
+    y = column_or_1d(_real(y, "y"))
     check_consistent_length(X, y)
     check_scalar(max_size, "max_size", Integral, min_val=1)
     n_modes = X.shape[1]
-    coords = [None] * n_modes if coords is None else list(coords)
-    if len(coords) != n_modes:
-        raise ValueError(
-            f"coords must be one vector for each of the {n_modes} columns of X. Got {len(coords)}."
-        )
+    coords = _vectors(coords, f"{n_modes} columns of X", n_modes)
     grid, places = zip(
         *(_located(x, axis, mode) for mode, (x, axis) in enumerate(zip(X.T, coords, strict=True))),
         strict=True,
@@ -231,8 +243,7 @@ def entries_to_tensor(X, y, coords=None, *, fill_value=np.nan, max_size=100_000_
             f"A grid of shape {shape} has {size:.3g} elements > max_size={max_size}. Pass the"
             " coords of a coarser grid, round the columns of X, or raise max_size."
         )
-    dtype = y.dtype if y.dtype.kind == "f" else np.float64
-    T = np.full(shape, fill_value, dtype=dtype)
+    T = np.full(shape, fill_value, dtype=y.dtype)
     filled, inverse, counts = np.unique(
         np.ravel_multi_index(places, shape), return_inverse=True, return_counts=True
     )
@@ -245,7 +256,6 @@ def _located(x, axis, mode):
     if axis is None:
         axis, places = np.unique(x, return_inverse=True)
         return axis, np.ravel(places)
-    axis = np.asarray(to_numpy(axis))
     order = np.argsort(axis, kind="stable") if axis.ndim == 1 else axis
     if axis.ndim != 1 or axis.size == 0 or (np.diff(axis[order]) == 0).any():
         raise ValueError(

@@ -30,12 +30,9 @@ from ._matrix_completion_fit import (
     run_epochs,
     singular_values,
 )
-from ._matrix_completion_parameters import MODEL_CONSTRAINTS
+from ._matrix_completion_parameters import MODEL_CONSTRAINTS, PRIVATE
 from ._matrix_completion_prediction import EntryPredictionMixin
 from ._matrix_completion_update import RowUpdateMixin
-
-# Private attributes of a fit.
-PRIVATE = ("_pattern", "_fitted_bias", "_fitted_penalty")
 
 
 class MatrixCompletion(

@@ -7,6 +7,9 @@ import numpy as np
 from .._backend import CONSTRAINT
 from .._sklearn import Interval, Options, StrOptions
 
+# Private attributes of a fit.
+PRIVATE = ("_pattern", "_fitted_bias", "_fitted_penalty")
+
 # Parameters of the model and its solver, shared with the long-format regressor.
 MODEL_CONSTRAINTS = {
     "n_components": [

@@ -11,6 +11,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from .._sklearn import _check_sample_weight, _fit_context
+from .._transaction import all_or_nothing
 from . import _matrix_completion_queries as queries
 from ._matrix_completion import MatrixCompletion
 from ._matrix_completion_fit import Reporter
@@ -202,6 +203,12 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         ValueError
             If X has not two columns, an identifier is missing, or a value is not finite.
         """
+        with all_or_nothing(self):
+            self._fit(X, y, sample_weight)
+        return self
+
+    def _fit(self, X, y, sample_weight):
+        """Set the fitted attributes."""
         X = self._check_pairs(X, reset=True)
         if y is None:
             raise ValueError(
@@ -244,7 +251,6 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         for name, value in self._attributes(encoder, completion).items():
             setattr(self, name, value)
         self.n_iter_ = completion.n_iter_
-        return self
 
     @staticmethod
     def _attributes(encoder, completion):

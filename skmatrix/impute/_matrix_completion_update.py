@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._sklearn import _fit_context
 from .._threads import thread_pool
+from .._transaction import all_or_nothing
 from . import _matrix_completion_queries as queries
 from ._matrix_completion_alternation import augment, rotate
 from ._matrix_completion_fit import canonical, singular_values
@@ -17,6 +18,7 @@ from ._matrix_completion_kernels import (
     residual_product,
     shared_gram,
 )
+from ._matrix_completion_parameters import PRIVATE
 
 
 class RowUpdateMixin:
@@ -92,14 +94,15 @@ class RowUpdateMixin:
         if not hasattr(self, "components_"):
             self._fit(X, entry_weight)
             return self
-        known = queries.known_pattern(self, "partial_fit", "Fit on data in memory.")
-        be, _, entries = self._open(X, "partial_fit", entry_weight)
-        normalised = self._units().normalise(entries).cast(self.components_.dtype)
-        with thread_pool(be, self.n_jobs) as pool:
-            correct_columns(self, be, normalised.load(be), pool)
-        # A certificate of the old rows says nothing about the new ones.
-        self.duality_gap_ = None
-        self._replace_pattern(queries.stack_patterns(known, queries.pattern(entries)))
+        with all_or_nothing(self, PRIVATE):
+            known = queries.known_pattern(self, "partial_fit", "Fit on data in memory.")
+            be, _, entries = self._open(X, "partial_fit", entry_weight)
+            normalised = self._units().normalise(entries).cast(self.components_.dtype)
+            with thread_pool(be, self.n_jobs) as pool:
+                correct_columns(self, be, normalised.load(be), pool)
+            # A certificate of the old rows says nothing about the new ones.
+            self.duality_gap_ = None
+            self._replace_pattern(queries.stack_patterns(known, queries.pattern(entries)))
         return self
 
     def _replace_pattern(self, pattern):

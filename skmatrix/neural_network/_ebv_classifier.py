@@ -61,9 +61,9 @@ class EBVClassifier(
     dim : int or "auto", default="auto"
         Length of the vectors, 2 at least. "auto" is the number of classes up to 1024, then 1024,
         and 4096 for more than 525,312 classes. Less is quicker, and needs more epochs.
-    basis : {"auto", "orthogonal", "simplex", "kerdock", "gold", "optimize", "random"} or \
-            array-like of shape (n_vectors, dim), default="auto"
-        The vectors, see :func:`make_ebv`.
+    basis : str or array-like of shape (n_vectors, dim), default="auto"
+        The vectors: one of the methods of :func:`make_ebv`, "auto", "orthogonal", "simplex",
+        "kerdock", "gold", "optimize" or "random"; or vectors of your own.
     alpha : float or "auto", default="auto"
         Largest absolute cosine for "optimize"; other vectors have their own, also where "auto"
         takes them.
@@ -460,7 +460,7 @@ class EBVClassifier(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, dim_)
+        Z : ndarray of shape (n_samples, dim)
             Unit vectors; zero where the network's output is. Lazy for a dask array.
         """
         if is_dask(X):

@@ -137,7 +137,7 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Returns
         -------
-        V : float64 ndarray of shape (n_samples, dim_)
+        V : float64 ndarray of shape (n_samples, dim)
             Their vectors.
         """
         return self.fit(y).transform(y)
@@ -152,7 +152,7 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Returns
         -------
-        V : float64 ndarray of shape (n_samples, dim_)
+        V : float64 ndarray of shape (n_samples, dim)
             Their vectors.
 
         Raises
@@ -173,7 +173,7 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
 
         Parameters
         ----------
-        V : array-like of shape (n_samples, dim_)
+        V : array-like of shape (n_samples, dim)
             Vectors of any length.
 
         Returns

@@ -1,6 +1,5 @@
 """Projection of the features by a sketching matrix, as a transformer."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -11,7 +10,9 @@ from sklearn.random_projection import johnson_lindenstrauss_min_dim
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend
+from .._iterate import warn_caller
 from .._sklearn import Interval, StrOptions, _fit_context
+from .._transaction import all_or_nothing
 from ._hashing import draw_seed
 from ._sketch import KINDS, Sketch
 
@@ -137,35 +138,39 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         ValueError
             If ``n_components="auto"`` asks for no features, or for more than X has.
         """
-        be = get_backend(self.backend, X)
-        X = validate_data(self, X, accept_sparse="csr", dtype=be.float_dtypes)
-        n_components = self.n_components
-        if n_components == "auto":
-            n_components = int(johnson_lindenstrauss_min_dim(X.shape[0], eps=self.eps))
-            if n_components == 0:
-                raise ValueError(
-                    'n_components="auto" needs distances to keep, and n_samples=1 has none. Set'
-                    " n_components, or pass more samples."
-                )
-            if n_components > X.shape[1]:
-                raise ValueError(
-                    f"eps={self.eps} and n_samples={X.shape[0]} ask for {n_components} components,"
-                    f" more than the {X.shape[1]} features of X. Set n_components, or raise eps."
-                )
-        elif n_components > X.shape[1]:
-            warnings.warn(
-                f"n_components={n_components} exceeds the {X.shape[1]} features of X: the result"
-                " has more features than X.",
-                DataDimensionalityWarning,
-                stacklevel=2,
-            )
-        self.n_components_ = int(n_components)
-        self.seed_ = draw_seed(self.random_state)
-        # What set_params may change later without changing the matrix that was drawn.
-        self._drawn = (self.sketch, self.n_components_, self.seed_, self.n_nonzero, X.shape[1])
-        # No fitted attribute is an array: this one tells where X was.
-        self._place = be.unload(np.zeros(0))
+        with all_or_nothing(self, ("_drawn", "_place")):
+            be = get_backend(self.backend, X)
+            X = validate_data(self, X, accept_sparse="csr", dtype=be.float_dtypes)
+            self.n_components_ = self._size(*X.shape)
+            self.seed_ = draw_seed(self.random_state)
+            # What set_params may change later without changing the matrix that was drawn.
+            self._drawn = (self.sketch, self.n_components_, self.seed_, self.n_nonzero, X.shape[1])
+            # No fitted attribute is an array: this one tells where X was.
+            self._place = be.unload(np.zeros(0))
         return self
+
+    def _size(self, n_samples, n_features):
+        """Number of components for data of a shape."""
+        if self.n_components != "auto":
+            if self.n_components > n_features:
+                warn_caller(
+                    f"n_components={self.n_components} exceeds the {n_features} features of X: the"
+                    " result has more features than X.",
+                    DataDimensionalityWarning,
+                )
+            return int(self.n_components)
+        n_components = int(johnson_lindenstrauss_min_dim(n_samples, eps=self.eps))
+        if n_components == 0:
+            raise ValueError(
+                'n_components="auto" needs distances to keep, and n_samples=1 has none. Set'
+                " n_components, or pass more samples."
+            )
+        if n_components > n_features:
+            raise ValueError(
+                f"eps={self.eps} and n_samples={n_samples} ask for {n_components} components,"
+                f" more than the {n_features} features of X. Set n_components, or raise eps."
+            )
+        return n_components
 
     def transform(self, X):
         """Project the samples.

@@ -5,7 +5,7 @@ times over each block of features: a Hadamard gate on every qubit, then ``exp(si
 for each of its terms. Nothing here computes amplitudes: that is what the kernels do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import combinations
 from numbers import Integral, Real
@@ -77,6 +77,10 @@ class Encoding:
     data_map: Any
     sign: int
     separable: bool
+
+    def __getstate__(self):
+        # What is computed of the fields is not stored with them.
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def n_blocks(self):

@@ -4,6 +4,7 @@ from itertools import product
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import assert_all_finite
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -333,6 +334,10 @@ def _classes_of(y, n_samples):
     y = to_numpy(y)
     if y.ndim and y.shape[0] != n_samples:
         raise ValueError(f"y must have a label for each of {n_samples} samples. Got {y.shape[0]}.")
-    if not y.ndim or type_of_target(y) not in ("binary", "multiclass"):
+    assert_all_finite(y, input_name="y")
+    # scikit-learn asks whether numbers are whole by a cast, which warns of large ones.
+    with np.errstate(invalid="ignore"):
+        classes = y.ndim and type_of_target(y) in ("binary", "multiclass")
+    if not classes:
         return None
     return np.unique(np.ravel(y), return_inverse=True)[1]

