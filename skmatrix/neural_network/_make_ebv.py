@@ -50,10 +50,10 @@ def make_ebv(
         to d + 1, whose cosines are all -1 / (K - 1); "kerdock", up to d (d / 2 + 1) where d is a
         power of 4, and "gold", up to d (d + 1) where d is another power of 2 from 8 on: closed
         forms, padded with zeros if `dim` is not such a power; "optimize", the descent of the paper
-        in a quicker form, whose steps cost :math:`O(K^2 d)`; "random", directions without order. "auto" takes the first that
-        has enough vectors of orthogonal, simplex for K = d + 1, a closed form of order `dim`, the
-        descent for K up to 4096 and :math:`K^2 d` up to :math:`2^{32}`, and a closed form of lower
-        order.
+        in a quicker form, whose steps cost :math:`O(K^2 d)`; "random", directions without order.
+        "auto" takes the first that has enough vectors of orthogonal, simplex for K = d + 1, a
+        closed form of order `dim`, the descent for K up to 4096 and :math:`K^2 d` up to
+        :math:`2^{32}`, and a closed form of lower order.
     alpha : float or "auto", default="auto"
         Largest absolute cosine for "optimize"; other methods have their own. "auto" is what a few
         hundred steps reach: the Welch bound times :math:`1 + 0.061 (K / d)^{0.83}`, and more where
