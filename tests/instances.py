@@ -58,6 +58,14 @@ EXACT_CHECKS = [
 ]
 
 
+def instance(cls, arguments):
+    """An instance whose fits are the same each time."""
+    estimator = cls(**arguments)
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=0)
+    return estimator
+
+
 def is_installed(name):
     """Whether the estimator of this name can be fitted here."""
     return name not in NEEDED or find_spec(NEEDED[name]) is not None

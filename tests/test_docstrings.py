@@ -8,7 +8,13 @@ import pytest
 
 from skmatrix.utils import all_displays, all_estimators, all_functions
 from skmatrix.utils.discovery import _public_modules
-from tests.instances import INSTANCES, is_installed, takes_labels_alone, training_data
+from tests.instances import (
+    INSTANCES,
+    instance,
+    is_installed,
+    takes_labels_alone,
+    training_data,
+)
 
 numpydoc_validate = pytest.importorskip("numpydoc.validate")
 from numpydoc.docscrape import FunctionDoc  # noqa: E402
@@ -99,7 +105,7 @@ def fitted_instances():
 @pytest.mark.parametrize(("cls", "arguments"), fitted_instances())
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_documented_attributes_are_those_of_a_fitted_instance(cls, arguments):
-    estimator = cls(**arguments)
+    estimator = instance(cls, arguments)
     estimator.fit(*training_data(estimator))
     described = {
         name: " ".join(part.desc)
@@ -118,7 +124,7 @@ def test_documented_attributes_are_those_of_a_fitted_instance(cls, arguments):
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_feature_names_of_a_data_frame_are_kept(cls, arguments):
     pandas = pytest.importorskip("pandas")
-    estimator = cls(**arguments)
+    estimator = instance(cls, arguments)
     if takes_labels_alone(estimator):
         pytest.skip("takes labels, which have no columns")
     X, y = training_data(estimator)

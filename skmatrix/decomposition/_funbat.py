@@ -119,6 +119,8 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Evidence bound after each sweep with free noise.
     n_iter_ : int
         Sweeps.
+    converged_ : bool
+        Whether the gain of the bound was at most `tol` for three sweeps.
     n_features_in_ : int
         Number of modes.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -381,6 +383,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             "noise_std_": float(self.y_scale_ / np.sqrt(belief.precision)),
             "objective_history_": home(run.history),
             "n_iter_": run.n_sweeps,
+            "converged_": bool(run.settled),
             "_posterior": belief.posterior(),
         }
 

@@ -127,6 +127,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         The same for all starts.
     n_iter_ : int
         Iterations of the best start.
+    converged_ : bool
+        Whether `tol` ended it, and not `max_iter`.
     bandwidth_ : float
         Factor of the data.
     n_qubits_ : int
@@ -418,6 +420,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         self.loss_, self.loss_curve_ = best.final, best.losses
         self.loss_curves_ = [run.losses for run in runs]
         self.n_iter_ = len(best.losses)
+        self.converged_ = bool(best.converged)
         if not best.converged:
             warn_caller(
                 f"VariationalQuantumClassifier did not converge: optimizer={self.optimizer!r} made"

@@ -248,6 +248,8 @@ def test_unfinished_fits_warn_and_name_the_largest_of_the_last_gains(n_init):
     with pytest.warns(ConvergenceWarning, match="FunBaT did not converge") as record:
         model = funbat(max_iter=15, tol=0, n_init=n_init).fit(X, Y)
     assert model.n_iter_ == 15
+    assert not model.converged_
+    assert funbat(tol=1e-2, n_init=n_init).fit(X, Y).converged_
     text = str(record[0].message)
     found = re.search(
         r"after max_iter=15 .*?([\d.e-]+)( per unit of weight)?, above tol=0\. Inc", text

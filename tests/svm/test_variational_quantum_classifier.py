@@ -396,6 +396,7 @@ def test_too_few_iterations_warn(optimizer):
     )
     with pytest.warns(ConvergenceWarning, match=r"made max_iter=2 iterations. Increase max_iter"):
         model.fit(X, y)
+    assert not model.converged_
 
 
 def test_weights_are_repetitions():
