@@ -49,7 +49,7 @@ class EBVClassifier(
     Use it for thousands to a million classes, for classes that come over time, or where memory is
     short. For a few classes :class:`~sklearn.neural_network.MLPClassifier` is as accurate and needs
     no torch; for short training with `dim` far below the number of classes, a layer with weights
-    for each learns faster.
+    for each learns faster and, where it fits into memory, may stay more accurate.
 
     Parameters
     ----------
