@@ -494,7 +494,7 @@ class MatrixCompletion(
     def _fold_entries(self, be, entries):
         """Factors and biases of rows, both at X's home, from their entries there."""
         with thread_pool(be, self.n_jobs) as pool:
-            U, _ = self._solve_rows(be, self._units().normalise(entries).load(be), pool)
+            U, _ = self._solve_rows(be, self._units().normalise_new(entries).load(be), pool)
         return self._in_data_units(be, U)
 
     def _in_data_units(self, be, U):

@@ -67,6 +67,26 @@ class Units:
             values = values / entries.xp.take(scale, entries.indices)
         return entries.with_values((values - self.offset) / self.unit)
 
+    def normalise_new(self, entries):
+        """Entries of new rows in these units; those that are too large for them are refused."""
+        with np.errstate(over="ignore"):
+            normalised = self.normalise(entries)
+        _refuse_large(entries.xp, normalised.values)
+        return normalised
+
+
+def _refuse_large(xp, values):
+    """Raise for values in units of the fit, so large that sums of squares leave their dtype."""
+    if not values.shape[0]:
+        return
+    largest, limit = float(xp.max(xp.abs(values))), float(xp.finfo(values.dtype).max)
+    if largest > 1e-3 * (limit / values.shape[0]) ** 0.5:
+        single = " or pass it in double precision," if values.dtype == xp.float32 else ""
+        raise ValueError(
+            f"Values of X are up to {largest:.3g} times as large as those of the fit, too large for"
+            f" {values.dtype}. Scale X as in the fit,{single} or fit again."
+        )
+
 
 def measure_units(add, largest, *, bias, scale):
     """The units of observed entries, from sums and maxima over them.

@@ -97,7 +97,7 @@ class RowUpdateMixin:
         with all_or_nothing(self, PRIVATE):
             known = queries.known_pattern(self, "partial_fit", "Fit on data in memory.")
             be, _, entries = self._open(X, "partial_fit", entry_weight)
-            normalised = self._units().normalise(entries).cast(self.components_.dtype)
+            normalised = self._units().normalise_new(entries).cast(self.components_.dtype)
             with thread_pool(be, self.n_jobs) as pool:
                 correct_columns(self, be, normalised.load(be), pool)
             # A certificate of the old rows says nothing about the new ones.
