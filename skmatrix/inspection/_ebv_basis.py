@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from ..neural_network import coherence_bounds
+from ..neural_network._unit_vectors import unit_rows
 from ._ebv import check_classifier
 from ._panels import set_title, take_axes
 
@@ -107,10 +108,7 @@ class BasisCoherenceDisplay:
     @classmethod
     def _of(cls, vectors, n_vectors, name):
         """Display of some of so many vectors."""
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        if not norms.all():
-            raise ValueError("V has a zero vector.")
-        unit = vectors / norms
+        unit, _ = unit_rows(vectors)
         cosines = np.abs(unit @ unit.T)[np.triu_indices(len(unit), 1)]
         bounds = coherence_bounds(n_vectors, vectors.shape[1])
         return cls(cosines=cosines, bounds=bounds, estimator_name=name)

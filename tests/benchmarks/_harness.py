@@ -7,6 +7,7 @@ ratio of their medians is what counts, single times are not.
 """
 
 import contextlib
+import functools
 import importlib
 import importlib.metadata
 import json
@@ -131,6 +132,23 @@ def run_once(contender, data, threads):
     with threadpool_limits(threads), quiet():
         accuracy = contender.run(data, clock, threads)
     return clock, {key: float(value) for key, value in accuracy.items()}
+
+
+def on_torch_threads(run):
+    """A contender whose torch keeps to the threads of the run."""
+
+    @functools.wraps(run)
+    def limited(data, clock, threads, **options):
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            return run(data, clock, threads, **options)
+        finally:
+            torch.set_num_threads(before)
+
+    return limited
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from ._harness import Case, Contender, register
+from ._harness import Case, Contender, on_torch_threads, register
 
 NEURAL = ("torch", "skorch")
 BATCH, WIDTH, NARROW = 128, 512, 128
@@ -23,12 +23,11 @@ def _batch(n_classes):
     return n_classes, x, rng.integers(n_classes, size=BATCH)
 
 
+@on_torch_threads
 def _steps(data, clock, threads, *, make):
     """Steps of a head after a first one; ``make`` returns its loss and its weights."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     n_classes, x, y = data
     x, y = torch.as_tensor(x), torch.as_tensor(y)
     loss, weights = make(n_classes)
@@ -44,7 +43,6 @@ def _steps(data, clock, threads, *, make):
     with clock:
         for _ in range(STEPS):
             step()
-    torch.set_num_threads(before)
     return {"trained_numbers": sum(weight.numel() for weight in weights)}
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from ._harness import Case, Contender, register
+from ._harness import Case, Contender, on_torch_threads, register
 
 NEURAL = ("torch", "skorch")
 
@@ -36,19 +36,16 @@ def _letter(n_folds, max_epochs):
     return _folds(table[:, :-1].astype(float), table[:, -1], n_folds), max_epochs
 
 
+@on_torch_threads
 def _classify(data, clock, threads, *, make):
     """Mean accuracy over the folds; the time is that of one fit."""
-    import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     folds, max_epochs = data
     clock.extrapolate(1 / len(folds))
     with clock:
         models = [make(max_epochs).fit(X, y) for X, y, _, _ in folds]
     pairs = zip(models, folds, strict=True)
     accuracy = [model.score(X, y) for model, (_, _, X, y) in pairs]
-    torch.set_num_threads(before)
     return {"accuracy": np.mean(accuracy)}
 
 
@@ -186,12 +183,10 @@ def _ten_digits(max_epochs, n_more):
     return *parts, max_epochs, n_more
 
 
+@on_torch_threads
 def _grow(data, clock, threads, *, way):
     """Eight digits, then two more; the time is that of the second stage."""
-    import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     X, X_test, y, y_test, max_epochs, n_more = data
     old = y < 8
     model = _ebv(max_epochs, dim=10).fit(X[old], y[old])
@@ -204,7 +199,6 @@ def _grow(data, clock, threads, *, way):
         else:
             model = _ebv(max_epochs, dim=10).fit(X, y)
     right = model.predict(X_test) == y_test
-    torch.set_num_threads(before)
     return {
         "accuracy": right.mean(),
         "old_digits": right[y_test < 8].mean(),
@@ -291,14 +285,12 @@ def _glyphs(n_classes, max_epochs, norm):
     return X / 255, y, X_test / 255, y_test, max_epochs, norm
 
 
+@on_torch_threads
 def _read_glyphs(data, clock, threads, *, way, **options):
     """Accuracy on faces that were not trained on."""
-    import torch
 
     from skmatrix.neural_network import EBVClassifier, MLPBackbone
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     X, y, X_test, y_test, max_epochs, norm = data
     hidden = (512, 512)
     if way == "ebv":
@@ -311,7 +303,6 @@ def _read_glyphs(data, clock, threads, *, way, **options):
         model.fit(X, y)
     top = model.predict_topk(X_test, 5)[0] if way == "ebv" else model.top(X_test, 5)
     right = top == y_test[:, None]
-    torch.set_num_threads(before)
     return {"accuracy": right[:, 0].mean(), "among_five": right.any(axis=1).mean()}
 
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from ._harness import Case, Contender, register
+from ._harness import Case, Contender, on_torch_threads, register
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 # Features of a word, and classes whose scores are held at once.
@@ -84,14 +84,12 @@ def _shares(top, y):
     return {"accuracy": right[:, 0].mean(), "among_five": right.any(axis=1).mean()}
 
 
+@on_torch_threads
 def _ebv(data, clock, threads, *, hidden):
     """Our classifier."""
-    import torch
 
     from skmatrix.neural_network import EBVClassifier, MLPBackbone
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     model = EBVClassifier(
         MLPBackbone(hidden),
         max_epochs=data["max_epochs"],
@@ -103,10 +101,10 @@ def _ebv(data, clock, threads, *, hidden):
     with clock:
         model.fit(data["X"], data["y"])
     top = model.predict_topk(data["X_test"])[0]
-    torch.set_num_threads(before)
     return _shares(top, data["y_test"])
 
 
+@on_torch_threads
 def _softmax(data, clock, threads, *, hidden, share):
     """A layer of weights for each class, for a share of the epochs."""
     import torch
@@ -116,8 +114,6 @@ def _softmax(data, clock, threads, *, hidden, share):
     from torch.optim.lr_scheduler import CosineAnnealingLR
     from torch.utils.data import DataLoader, Subset
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     X, y = data["X"], data["y"]
     max_epochs = max(1, round(share * data["max_epochs"]))
 
@@ -150,7 +146,6 @@ def _softmax(data, clock, threads, *, hidden, share):
         net.module_(torch.from_numpy(X_test[i : i + ROWS].toarray())).topk(5)[1].numpy()
         for i in range(0, X_test.shape[0], ROWS)
     ]
-    torch.set_num_threads(before)
     return _shares(np.concatenate(top), data["y_test"])
 
 

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skmatrix.datasets import make_functional_tensor
+from tests.callbacks import Watcher
 from tests.decomposition.funbat_problem import QUERIES, X, Y, funbat
 
 # Tools of scikit-learn
@@ -87,28 +88,8 @@ def test_same_seed_gives_the_same_fit(fitted):
 # Callbacks
 
 
-class Recorder:
-    """A callback that keeps the estimator as it would be if the fit ended now."""
-
-    def __init__(self):
-        self.seen = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
-        if context.task_name == "iteration":
-            self.seen.append((fitted_estimator.predict(X), fitted_estimator))
-
-
 def test_callbacks_see_the_estimator_after_each_sweep():
-    recorder = Recorder()
+    recorder = Watcher(lambda X, y, now: (now.predict(X), now))
     model = funbat().set_callbacks(recorder).fit(X, Y)
     assert len(recorder.seen) == model.n_iter_ > 10
     assert_array_equal(recorder.seen[-1][0], model.predict(X))

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skmatrix.linear_model import SketchedRegression
+from tests.callbacks import Watcher
 
 da = pytest.importorskip("dask.array")
 dask = pytest.importorskip("dask")
@@ -230,36 +231,16 @@ def test_fit_is_continued_in_memory(data):
     assert_allclose(again.predict(lazy(X)).compute(), model.predict(X), rtol=1e-13)
 
 
-class ScoreRecorder:
-    """A callback that scores the estimator as it would be if the fit ended now."""
-
-    def __init__(self):
-        self.scores = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
-        if context.task_name == "iteration":
-            self.scores.append(fitted_estimator.score(X, y))
-
-
 @pytest.mark.parametrize("alpha", [0.0, (1.0, 300.0)])
 @pytest.mark.usefixtures("local_scheduler")
 def test_callbacks_and_warnings_are_those_of_the_local_fit(alpha, data):
     X, Y, _ = data
-    recorder = ScoreRecorder()
+    recorder = Watcher(lambda X, y, now: now.score(X, y))
     model = regression(solver="iterative", sketch_size=20, alpha=alpha).set_callbacks(recorder)
     model.fit(lazy(X), lazy(Y))
-    assert len(recorder.scores) == model.n_iter_ > 5
-    assert recorder.scores[0] < recorder.scores[-1]
-    assert recorder.scores[-1] == pytest.approx(model.score(X, Y), rel=1e-10)
+    assert len(recorder.seen) == model.n_iter_ > 5
+    assert recorder.seen[0] < recorder.seen[-1]
+    assert recorder.seen[-1] == pytest.approx(model.score(X, Y), rel=1e-10)
     with pytest.warns(ConvergenceWarning, match="max_iter=1"):
         regression(solver="iterative", max_iter=1).fit(lazy(X), lazy(Y))
 

@@ -20,6 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skmatrix.impute import MatrixCompletion
+from tests.callbacks import Watcher
 from tests.impute.test_matrix_completion import ratings
 
 
@@ -159,34 +160,14 @@ def test_progress_bar_shows_the_epochs(capsys):
     assert "MatrixCompletion" in capsys.readouterr().out
 
 
-class ScoreRecorder:
-    """A callback that scores the estimator as it would be if the fit ended now."""
-
-    def __init__(self):
-        self.scores = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, fitted_estimator):
-        if context.task_name == "iteration":
-            self.scores.append(fitted_estimator.score(X))
-
-
 @pytest.mark.parametrize("form", [np.asarray, stored])
 def test_callbacks_see_the_estimator_after_each_epoch(form):
     X = form(ratings())
-    recorder = ScoreRecorder()
+    recorder = Watcher(lambda X, y, now: now.score(X))
     model = completion(clip="observed", scale="columns").set_callbacks(recorder).fit(X)
-    assert len(recorder.scores) == model.n_iter_
-    assert recorder.scores[-1] > recorder.scores[0]
-    assert_allclose(recorder.scores[-1], model.score(X), rtol=1e-9)
+    assert len(recorder.seen) == model.n_iter_
+    assert recorder.seen[-1] > recorder.seen[0]
+    assert_allclose(recorder.seen[-1], model.score(X), rtol=1e-9)
 
 
 def test_scoring_monitor_runs_beside_the_fit():

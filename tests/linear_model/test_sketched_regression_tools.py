@@ -23,6 +23,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from skmatrix._backend import to_numpy
 from skmatrix.linear_model import SketchedRegression
+from tests.callbacks import Watcher
 from tests.linear_model.reference import EXACT, fitted, solve
 
 WAYS = (*EXACT, "sketch")
@@ -210,39 +211,19 @@ def test_score_is_that_of_scikit_learn(way, data):
 # Callbacks
 
 
-class ScoreRecorder:
-    """A callback that scores the estimator as it would be if the fit ended now."""
-
-    def __init__(self):
-        self.scores = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, X, y, fitted_estimator):
-        if context.task_name == "iteration":
-            self.scores.append(fitted_estimator.score(X, y))
-
-
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array])
 @pytest.mark.parametrize("alpha", [0.0, (1.0, 2000.0)])
 @pytest.mark.parametrize("unit", [1.0, 2.0**500])
 def test_callbacks_see_the_estimator_after_each_step(unit, alpha, form, data):
     X, Y, _ = data
-    recorder = ScoreRecorder()
+    recorder = Watcher(lambda X, y, now: now.score(X, y))
     model = SketchedRegression(
         solver="iterative", alpha=alpha if unit == 1 else 0.0, sketch_size=20, random_state=0
     ).set_callbacks(recorder)
     model.fit(form(unit * X), Y)
-    assert len(recorder.scores) == model.n_iter_ == len(model.gradient_history_) > 5
-    assert recorder.scores[0] < recorder.scores[-1]
-    assert recorder.scores[-1] == pytest.approx(model.score(form(unit * X), Y), rel=1e-12)
+    assert len(recorder.seen) == model.n_iter_ == len(model.gradient_history_) > 5
+    assert recorder.seen[0] < recorder.seen[-1]
+    assert recorder.seen[-1] == pytest.approx(model.score(form(unit * X), Y), rel=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0.0, (1.0, 5.0)])

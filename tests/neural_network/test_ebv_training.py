@@ -14,6 +14,7 @@ from skorch.callbacks import Callback, Checkpoint, EarlyStopping, LRScheduler  #
 from torch.optim.lr_scheduler import StepLR  # noqa: E402
 
 from skmatrix.neural_network import MLPBackbone  # noqa: E402
+from tests.callbacks import Watcher  # noqa: E402
 from tests.neural_network.digits import QUERIES, TRUTH, X, Y, classifier  # noqa: E402
 
 
@@ -22,27 +23,6 @@ class Interrupt(Callback):
 
     def on_batch_end(self, net, **_):
         raise KeyboardInterrupt
-
-
-class Watcher:
-    """Looks at the estimator after each epoch."""
-
-    def __init__(self):
-        self.seen = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context, *, X, y, metadata):
-        pass
-
-    def on_fit_task_end(self, estimator, context, *, fitted_estimator):
-        if context.task_name == "iteration":
-            so_far = fitted_estimator
-            self.seen.append((so_far.n_iter_, so_far.best_epoch_, len(so_far.history_)))
 
 
 def rates(model):
@@ -178,8 +158,8 @@ def test_shapes_that_are_none_of_images_are_refused(shape):
 
 
 def test_callbacks_see_the_history_so_far():
-    model = classifier(max_epochs=3).set_callbacks(watcher := Watcher())
-    model.fit(X, Y)
+    watcher = Watcher(lambda X, y, now: (now.n_iter_, now.best_epoch_, len(now.history_)))
+    classifier(max_epochs=3).set_callbacks(watcher).fit(X, Y)
     assert watcher.seen == [(1, 1, 1), (2, 2, 2), (3, 3, 3)]
 
 

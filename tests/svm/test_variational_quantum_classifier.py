@@ -368,12 +368,13 @@ def test_callback_is_told_of_every_iteration():
         assert all(step["theta"].shape == (3, 2, 2) for step in steps)
 
 
-def test_progress_is_shown():
+def test_progress_is_shown(capsys):
     pytest.importorskip("rich")
     X, y, *_ = AD_HOC
     model = VariationalQuantumClassifier(bandwidth=1.0, random_state=0)
     model.set_callbacks(ProgressBar())
     model.fit(X, y)
+    assert "VariationalQuantumClassifier" in capsys.readouterr().out
 
 
 def test_warm_start_goes_on_from_the_fitted_angles():
