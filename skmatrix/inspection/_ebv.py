@@ -9,6 +9,7 @@ def check_classifier(estimator):
     """Refuse what is no fitted classifier."""
     if not isinstance(estimator, EBVClassifier):
         raise TypeError(
-            f"estimator must be a fitted EBVClassifier. Got {type(estimator).__name__}."
+            f"estimator must be a fitted EBVClassifier. Got {type(estimator).__name__}. Of a"
+            " pipeline pass the last step, and samples that went through the others."
         )
     check_is_fitted(estimator)

@@ -3,13 +3,15 @@
 import numpy as np
 from sklearn.utils import check_array
 
-from ..neural_network import coherence_bounds
+from ..neural_network import coherence, coherence_bounds
 from ..neural_network._unit_vectors import unit_rows
 from ._ebv import check_classifier
 from ._panels import set_title, take_axes
 
 # Vectors whose cosines are all drawn; of more, as many spread over them.
 _VECTORS = 2000
+# Shortest axis of cosines.
+_SHORTEST = 0.01
 
 
 class BasisCoherenceDisplay:
@@ -24,6 +26,8 @@ class BasisCoherenceDisplay:
         Absolute cosines between different vectors.
     bounds : dict
         What the largest cannot be below, see :func:`~skmatrix.neural_network.coherence_bounds`.
+    coherence : float, default=None
+        The largest cosine of all vectors; None takes that of `cosines`.
     estimator_name : str, default=None
         Title of the plot.
 
@@ -44,8 +48,9 @@ class BasisCoherenceDisplay:
 
     Notes
     -----
-    Of more than 2,000 vectors that many are drawn, spread evenly over them; the bounds are those of
-    all vectors.
+    Of more than 2,000 vectors that many are drawn, spread evenly over them; the bounds and the
+    largest cosine are those of all vectors. Only of more than 8,192 stored vectors of a classifier
+    the latter is that of those drawn.
 
     Examples
     --------
@@ -54,9 +59,10 @@ class BasisCoherenceDisplay:
     >>> display = BasisCoherenceDisplay.from_vectors(make_ebv(144, 16))
     """
 
-    def __init__(self, *, cosines, bounds, estimator_name=None):
+    def __init__(self, *, cosines, bounds, coherence=None, estimator_name=None):
         self.cosines = cosines
         self.bounds = bounds
+        self.coherence = coherence
         self.estimator_name = estimator_name
 
     @classmethod
@@ -82,7 +88,8 @@ class BasisCoherenceDisplay:
         n = len(targets)
         vectors = targets.take(_spread(n))
         name = type(estimator).__name__ if name is None else name
-        return cls._of(vectors, n, name).plot(ax)
+        largest = max(estimator.coherence_, getattr(estimator, "enrolled_coherence_", 0.0))
+        return cls._of(vectors, n, largest, name).plot(ax)
 
     @classmethod
     def from_vectors(cls, V, *, ax=None, name=None):
@@ -103,15 +110,16 @@ class BasisCoherenceDisplay:
             The display, plotted.
         """
         V = check_array(V, dtype=np.float64, ensure_min_samples=2, input_name="V")
-        return cls._of(V[_spread(len(V))], len(V), name).plot(ax)
+        return cls._of(V[_spread(len(V))], len(V), coherence(V).max, name).plot(ax)
 
     @classmethod
-    def _of(cls, vectors, n_vectors, name):
-        """Display of some of so many vectors."""
+    def _of(cls, vectors, n_vectors, largest, name):
+        """Display of some of so many vectors, whose largest cosine may be unknown."""
         unit, _ = unit_rows(vectors)
         cosines = np.abs(unit @ unit.T)[np.triu_indices(len(unit), 1)]
         bounds = coherence_bounds(n_vectors, vectors.shape[1])
-        return cls(cosines=cosines, bounds=bounds, estimator_name=name)
+        largest = None if np.isnan(largest) else float(largest)
+        return cls(cosines=cosines, bounds=bounds, coherence=largest, estimator_name=name)
 
     def plot(self, ax=None, *, name=None):
         """Draw the display.
@@ -129,8 +137,10 @@ class BasisCoherenceDisplay:
             The display itself.
         """
         (self.ax_,), self.figure_ = take_axes(type(self).__name__, ax, 1, "the histogram")
-        self.coherence_ = float(np.max(self.cosines))
-        top = max(self.coherence_, self.bounds["best"], 1e-12)
+        drawn = float(np.max(self.cosines))
+        self.coherence_ = drawn if self.coherence is None else self.coherence
+        # Of orthogonal vectors rounding must not fill the axis.
+        top = max(self.coherence_, self.bounds["best"], _SHORTEST)
         _, _, self.bars_ = self.ax_.hist(self.cosines, bins=50, range=(0, 1.1 * top), color="C0")
         label = f"Largest: {self.coherence_:.4f}"
         self.ax_.axvline(self.coherence_, color="k", ls="--", label=label)

@@ -19,7 +19,8 @@ class MLPBackbone(BaseEstimator):
     dropout : float, default=0.0
         Share of hidden units that a step leaves out.
     norm : {"none", "batch", "layer"}, default="none"
-        Normalisation of hidden layers. "batch" helps where there are many classes.
+        Normalisation of hidden layers. "batch" helps where there are many classes, and needs two
+        samples at least in a step.
 
     See Also
     --------

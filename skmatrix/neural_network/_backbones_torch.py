@@ -86,7 +86,8 @@ def built(backbone, input_shape, dim, dtype):
     else:
         module = backbone(input_shape, dim)
     if not isinstance(module, nn.Module):
-        raise TypeError(f"backbone must make a torch.nn.Module. Got {type(module).__name__}.")
+        hint = f" Pass {type(module).__name__}()." if hasattr(module, "build") else ""
+        raise TypeError(f"backbone must make a torch.nn.Module. Got {type(module).__name__}.{hint}")
     # What is trained must not be the user's.
     module = copy.deepcopy(module).to(dtype)
     module.eval()

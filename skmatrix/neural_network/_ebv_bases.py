@@ -21,6 +21,8 @@ _COMPARED = 2**13
 # matrices have, and a few hundred steps reach.
 _SLACK = 0.061
 _POWER = 0.83
+# What is missed by less is not worth a warning, if nobody asked for it.
+_NEARLY = 1.01
 # Cosine from which two vectors are one.
 SAME = 1 - 1e-6
 # Deviation of a norm from 1 that is more than rounding.
@@ -214,7 +216,7 @@ def _chosen(n_vectors, dim):
         larger = "" if enough is None else f"dim={enough} or larger, or "
         raise ValueError(
             f"dim={dim} has no closed form for {n_vectors} vectors, and they are too many to"
-            f" optimise. Pass {larger}method='random'."
+            f" optimise. Pass {larger}'random' instead of 'auto'."
         )
     return "kerdock" if order in KERDOCK_ORDERS else "gold"
 
@@ -261,7 +263,8 @@ def _optimised(n_vectors, dim, alpha, max_iter, tol, backend, rng):
         return Made(DenseBasis(start, "optimize"), stored_coherence(start), alpha)
     limits = {"max_iter": max_iter, "tol": tol, "backend": backend}
     run, alpha = searched(start, start[:0], alpha, relax=chosen, **limits)
-    warn_of_coherence(run, alpha, max_iter)
+    if not chosen or run.coherence > _NEARLY * alpha:
+        warn_of_coherence(run, alpha)
     basis = DenseBasis(run.vectors, "optimize")
     return Made(basis, stored_coherence(run.vectors), alpha, run.n_iter, run.converged)
 

@@ -88,7 +88,7 @@ def coherence_bounds(n_vectors, dim):
     -------
     bounds : dict
         Bounds of the largest absolute cosine, 0 where they say nothing: "welch", of the first
-        order [1]_; "welch_higher", the best of the next orders; "orthoplex" [2]_ and "levenshtein"
+        order [1]_; "welch_higher", the best of orders 2 to 8; "orthoplex" [2]_ and "levenshtein"
         [3]_, for more than d (d + 1) / 2 vectors; and "best", their maximum. "rankin" bounds the
         largest cosine with its sign.
 

@@ -43,8 +43,8 @@ class EBVClassifier(
 
     A network usually ends in a layer with weights for each class. Here it ends in a vector of
     length `dim`, and training sends it to the unit vector of its class: nothing that is trained
-    depends on the number of classes, new classes need no new weights, and :meth:`transform` gives
-    embeddings.
+    grows with the number of classes but through `dim`, new classes need no new weights, and
+    :meth:`transform` gives embeddings.
 
     Use it for thousands to a million classes, for classes that come over time, or where memory is
     short. For a few classes :class:`~sklearn.neural_network.MLPClassifier` is as accurate and needs
@@ -58,12 +58,15 @@ class EBVClassifier(
         them or :class:`TorchBackbone` with parameters, which a search knows as
         ``backbone__<name>``; a module, which is copied; its class; or a function that makes one
         from the shape of a sample and `dim`. A linear layer follows if it has not `dim` outputs.
+        A class is called without arguments. Whatever has a method ``build(input_shape, dim)`` that
+        returns a module will do. To search parameters pass ``MLPBackbone()`` and not "mlp".
     dim : int or "auto", default="auto"
         Length of the vectors, 2 at least. "auto" is the number of classes up to 1024, then 1024,
         and 4096 for more than 525,312 classes. Less is quicker, and needs more epochs.
     basis : str or array-like of shape (n_vectors, dim), default="auto"
         The vectors: one of the methods of :func:`make_ebv`, "auto", "orthogonal", "simplex",
-        "kerdock", "gold", "optimize" or "random"; or vectors of your own.
+        "kerdock", "gold", "optimize" or "random"; or vectors of your own, of which those that are
+        left over serve classes to come.
     alpha : float or "auto", default="auto"
         Largest absolute cosine for "optimize"; other vectors have their own, also where "auto"
         takes them.
@@ -94,15 +97,18 @@ class EBVClassifier(
         Whether to keep samples apart, stop when their loss no longer falls, and take the weights of
         the best epoch.
     validation_fraction : float, default=0.1
-        Share of samples kept apart.
+        Share of samples kept apart: of each class where there are enough, and never the only
+        sample of one.
     n_iter_no_change : int, default=10
         Epochs without a gain that end the fit.
     tol : float, default=1e-4
         What counts as a gain.
     class_weight : dict, "balanced" or None, default=None
-        Factors of sample weights by class; 1 for those that a dict has not.
+        Factors of sample weights by class; 1 for those that a dict has not. In
+        :meth:`partial_fit` "balanced" counts the samples of that call.
     standardize : bool, default=True
         Whether features of two-dimensional X are centred and scaled; of sparse X, scaled only.
+        Images are taken as they are.
     image_shape : tuple of int or None, default=None
         Shape (channels, height, width) of the images that rows of X hold.
     class_chunk : int or "auto", default="auto"
@@ -149,8 +155,8 @@ class EBVClassifier(
     history_ : list of dict
         For each epoch: train_loss, train_cosine (with the own vector), lr, seconds, and with early
         stopping valid_loss, valid_accuracy, valid_cosine and valid_margin (the cosine with the own
-        vector minus the largest with another one). There is no train_margin: it would take a second
-        look at all classes in every step.
+        vector minus the largest with another one). There are no margin and accuracy of training:
+        they would take a second look at all classes in every step.
     n_iter_ : int
         Epochs.
     best_epoch_ : int
@@ -186,11 +192,17 @@ class EBVClassifier(
 
     (7) :math:`(1 - c_y)^2` [2]_; and (8) :math:`\arccos^2 c_y`. A batch has their weighted mean.
 
-    (9) Products with closed forms are fast Hadamard transforms, :math:`O(\log d)` per class instead
-    of :math:`O(d)`.
+    (9) Products with closed forms are fast Hadamard transforms: in training as two products with
+    small matrices, :math:`O(\sqrt{d})` per class instead of :math:`O(d)`, and :math:`O(\log d)`
+    where more than 4,096 classes are compared on a CPU.
 
-    A step takes :math:`O(B K d)` time (:math:`O(B K \log d)` for closed forms), and
-    :math:`O(B (\mathrm{chunk} + d))` memory besides the network.
+    A step takes :math:`O(B K d)` time (:math:`O(B K \sqrt{d})` for closed forms), and
+    :math:`O(B (\mathrm{chunk} + d))` memory besides the network. Vectors that are not of a closed
+    form take 12 bytes for each of their K d numbers, 8 of them in a pickle too.
+
+    There is no `backend`: vectors are searched, and samples compared with them, by torch on
+    `device`, or by NumPy and compiled code on a CPU. Targets that mix classes (mixup) and half
+    precision are not offered. :meth:`fit` drops the state of the optimiser unless `warm_start`.
 
     Samples that are scored in one call and apart agree to the precision of `dtype`.
 
@@ -291,7 +303,7 @@ class EBVClassifier(
         ----------
         X : {array-like, sparse matrix, dask array} of shape (n_samples, n_features) or \
                 {array-like, dask array} of shape (n_samples, channels, ...)
-            Samples. More than two dimensions need another backbone than "mlp".
+            Samples, channels first. More than two dimensions need another backbone than "mlp".
         y : {array-like, dask array} of shape (n_samples,)
             Labels.
         sample_weight : {array-like, dask array} of shape (n_samples,), default=None
@@ -309,7 +321,14 @@ class EBVClassifier(
         ValueError
             If parameters do not fit the data, or there are not two classes.
         FloatingPointError
-            If the loss is not finite.
+            If the loss is not finite; the classifier is as before the call.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the search for vectors has not found what was asked for.
+        UserWarning
+            If `dim` is no length of the closed form, or vectors of your own are scaled.
         """
         from_start = not (self.warm_start and hasattr(self, "net_"))
         return self._train(X, y, sample_weight, None, from_start, "fit")
@@ -338,6 +357,18 @@ class EBVClassifier(
         -------
         self : EBVClassifier
             The classifier.
+
+        Raises
+        ------
+        ValueError
+            If there are no vectors left for new labels, or as in :meth:`fit`.
+        FloatingPointError
+            If the loss is not finite; the classifier is as before the call.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If vectors of new labels are more than a quarter above the cosine that was looked for.
         """
         return self._train(X, y, sample_weight, classes, not hasattr(self, "net_"), "partial_fit")
 
@@ -397,6 +428,11 @@ class EBVClassifier(
         ------
         ValueError
             If the basis has not as many vectors.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If new vectors are more than a quarter above the cosine that was looked for.
         """
         check_is_fitted(self)
         with all_or_nothing(self, _PRIVATE):

@@ -171,6 +171,8 @@ def labels_to_come(labels, known, name):
     labels : ndarray of shape (n_new,)
         Labels of the same kind.
     """
+    if np.ndim(labels) != 1:
+        raise ValueError(f"Labels of new classes must be a list of them. Got {labels!r}.")
     labels = column_or_1d(labels)
     if not labels.size:
         # Their type says nothing.

@@ -27,15 +27,16 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     Parameters
     ----------
     dim : int or "auto", default="auto"
-        Length of the vectors. "auto" is the number of classes up to 1024, then 1024.
+        Length of the vectors. "auto" is the number of classes up to 1024, then 1024, and 4096 for
+        more than 525,312.
     basis : {"auto", "orthogonal", "simplex", "kerdock", "gold", "optimize", "random"}, \
             default="auto"
-        How they are made, see :func:`make_ebv`.
+        How they are made, see :func:`make_ebv`; vectors of your own are not taken.
     alpha : float or "auto", default="auto"
         Largest absolute cosine for "optimize"; other vectors have their own, also where "auto"
         takes them.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
-        Where the nearest vectors are looked for.
+        Where vectors are searched, and the nearest ones looked for.
     random_state : int, RandomState instance or None, default=None
         Source of random vectors.
 
@@ -105,6 +106,18 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         -------
         self : EBVEncoder
             The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If `basis` has not as many vectors of length `dim`, or `alpha` is below the bound.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If "optimize" has not reached `alpha`.
+        UserWarning
+            If `dim` is no length of the closed form.
         """
         with all_or_nothing(self, _PRIVATE):
             labels = _labels(y)
@@ -180,6 +193,11 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         -------
         y : ndarray of shape (n_samples,), or (n_samples, 1) if the fit had such labels
             Labels.
+
+        Raises
+        ------
+        ValueError
+            If V has not `dim_` columns.
         """
         check_is_fitted(self)
         V = check_array(V, dtype=[np.float64, np.float32], order="C", input_name="V")

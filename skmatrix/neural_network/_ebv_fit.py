@@ -39,7 +39,7 @@ def begin(estimator, X, y, weight, classes):
     if classes.size < 2:
         raise ValueError(
             f"{type(estimator).__name__} needs samples of at least 2 classes; got 1 class"
-            f" ({classes[0]!r})."
+            f" ({classes[:1].tolist()[0]!r}). A first partial_fit gets others by its classes."
         )
     device = chosen_device(estimator.device)
     # A seed and not the generator itself: what is drawn later must not depend on who else draws.

@@ -152,11 +152,12 @@ def searched(V, fixed, alpha, *, relax, max_iter, tol, backend):
     return replace(run, n_iter=n_iter), alpha
 
 
-def warn_of_coherence(descent, alpha, max_iter):
+def warn_of_coherence(descent, alpha):
     """Say what coherence was reached, if it is not the one that was asked for."""
     if not descent.converged:
         warn_caller(
-            f"The vectors have coherence {descent.coherence:.4f} after max_iter={max_iter} steps,"
-            f" above alpha={alpha:.4f}. Raise max_iter or alpha, or pass a larger dim.",
+            f"The vectors have coherence {descent.coherence:.4f} after {descent.n_iter} steps,"
+            f" above alpha={alpha:.4f}. Pass a larger alpha or dim, or more steps to make_ebv,"
+            " whose vectors a classifier takes as its basis.",
             ConvergenceWarning,
         )

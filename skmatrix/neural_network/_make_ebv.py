@@ -49,15 +49,15 @@ def make_ebv(
         "auto" or one of these. "orthogonal", for up to d, from a random rotation; "simplex", for up
         to d + 1, whose cosines are all -1 / (K - 1); "kerdock", up to d (d / 2 + 1) where d is a
         power of 4, and "gold", up to d (d + 1) where d is another power of 2 from 8 on: closed
-        forms, padded with zeros if `dim` is not such a power; "optimize", the descent of the paper
-        in a quicker form, whose steps cost :math:`O(K^2 d)`; "random", directions without order.
-        "auto" takes the first that has enough vectors of orthogonal, simplex for K = d + 1, a
-        closed form of order `dim`, the descent for K up to 4096 and :math:`K^2 d` up to
-        :math:`2^{32}`, and a closed form of lower order.
+        forms of up to 16,384 and 8,192, padded with zeros if `dim` is not such a power; "optimize",
+        the descent of the paper in a quicker form, whose steps cost :math:`O(K^2 d)`; "random",
+        directions without order. "auto" takes the first that has enough vectors of orthogonal,
+        simplex for K = d + 1, a closed form of order `dim`, the descent for K up to 4096 and
+        :math:`K^2 d` up to :math:`2^{32}`, and a closed form of lower order.
     alpha : float or "auto", default="auto"
         Largest absolute cosine for "optimize"; other methods have their own. "auto" is what a few
-        hundred steps reach: the Welch bound times :math:`1 + 0.061 (K / d)^{0.83}`, and more where
-        that proves out of reach.
+        hundred steps reach: the Welch bound times :math:`1 + 0.061 (K / d)^{0.83}`, at most half of
+        the way from the best bound to 1, and more where that proves out of reach.
     max_iter : int, default=2000
         Steps of "optimize" at most.
     tol : float, default=1e-4
@@ -85,7 +85,7 @@ def make_ebv(
     Warns
     -----
     ConvergenceWarning
-        If "optimize" has not reached `alpha`.
+        If "optimize" has not reached `alpha`, or is far above "auto".
     UserWarning
         If `dim` is not a length of a closed form.
 
@@ -107,7 +107,7 @@ def make_ebv(
 
     "kerdock" [2]_ and "gold" are unions of Hadamard bases whose columns have signs from quadratic
     forms over a finite field. Absolute cosines are 0 or :math:`1 / \sqrt{d}` for the first, which
-    meets Levenshtein's bound, and up to :math:`\sqrt{2 / d}` for the second.
+    meets Levenshtein's bound if all are used, and up to :math:`\sqrt{2 / d}` for the second.
 
     References
     ----------

@@ -182,3 +182,50 @@ register(
         remarks="The largest absolute cosine, and what no vectors can be below.",
     )
 )
+
+
+def _samples(n_samples, n_classes, dim):
+    """Samples, vectors of a closed form, and these as a matrix."""
+    from skmatrix.neural_network._basis import HadamardBasis
+
+    basis = HadamardBasis("kerdock", dim, dim)
+    Z = np.random.default_rng(0).standard_normal((n_samples, dim), dtype=np.float32)
+    return Z, basis, basis.rows(0, n_classes).astype(np.float32)
+
+
+def _compiled(data, clock, threads):
+    """The compiled transform, which holds no vectors."""
+    from skmatrix._backend import get_backend
+    from skmatrix.neural_network._ebv_scores import nearest
+
+    Z, basis, V = data
+    with clock:
+        _, index = nearest(get_backend("numba", Z), Z, basis, len(V))
+    return {"as_by_products": np.mean(index == (Z @ V.T).argmax(axis=1))}
+
+
+def _products(data, clock, threads):
+    """Products with stored vectors."""
+    Z, _, V = data
+    with clock:
+        (Z @ V.T).argmax(axis=1)
+    return {"as_by_products": 1.0}
+
+
+register(
+    Case(
+        name="ebv_scoring",
+        title="The nearest of many vectors",
+        make_data=_samples,
+        contenders=[
+            Contender("compiled Hadamard transforms", _compiled, compiled=True),
+            Contender("matrix product and argmax", _products),
+        ],
+        workloads={
+            "full": [{"n_samples": 1024, "n_classes": 32_768, "dim": 256}],
+            "tiny": [{"n_samples": 20, "n_classes": 100, "dim": 16}],
+        },
+        requires=("numba",),
+        remarks="Single precision. The product needs the vectors as a matrix, of 34 MB here.",
+    )
+)

@@ -213,7 +213,7 @@ register(
             Contender("EBVClassifier, from the start", partial(_grow, way="fit")),
         ],
         workloads={
-            "full": [{"max_epochs": 100, "n_more": 10}],
+            "full": [{"max_epochs": n, "n_more": 10} for n in (30, 100)],
             "tiny": [{"max_epochs": 2, "n_more": 1}],
         },
         requires=NEURAL,

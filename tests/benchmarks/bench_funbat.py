@@ -289,7 +289,7 @@ register(
             "tiny": [{"name": "generated"}],
         },
         max_rounds=3,
-        remarks="The first fold; 150 sweeps at most, and up to 130 of the starts that are given up."
+        remarks="The first fold; 150 sweeps at most, and up to 110 of the starts that are given up."
         " The time of the Gaussian process has the search for its kernel in it.",
     )
 )

@@ -70,9 +70,12 @@ class TestCoherence:
         assert BasisCoherenceDisplay.from_vectors(V).coherence_ == pytest.approx(coherence(V).max)
 
     def test_many_vectors_are_thinned(self, pyplot):
-        V = make_ebv(2112, 64)
+        V = make_ebv(5000, 64, method="random", random_state=0)
         display = BasisCoherenceDisplay.from_vectors(V)
         assert display.cosines.size == 2000 * 1999 // 2
+        # The pair with the largest cosine is not among those drawn.
+        assert display.cosines.max() < display.coherence_
+        assert display.coherence_ == pytest.approx(coherence(V).max)
 
     def test_classes_of_a_classifier(self, pyplot, model):
         display = BasisCoherenceDisplay.from_estimator(model)

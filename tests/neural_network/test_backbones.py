@@ -88,3 +88,10 @@ def test_width_of_an_mlp():
 def test_what_makes_no_vectors_is_refused(backbone, shape, error, match):
     with pytest.raises(error, match=match):
         built(backbone, shape, 4, torch.float32)
+
+
+def test_a_class_of_backbones_is_answered_with_how_to_pass_one():
+    pytest.importorskip("torch")
+    pytest.importorskip("skorch")
+    with pytest.raises(TypeError, match=r"Got MLPBackbone\. Pass MLPBackbone\(\)\."):
+        EBVClassifier(MLPBackbone).fit(np.eye(4), np.arange(4))

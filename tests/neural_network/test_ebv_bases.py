@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from skmatrix._backend import get_backend
@@ -106,7 +107,7 @@ def test_descent_reaches_its_aim(K, dim):
 def test_descent_gives_the_same_on_torch():
     pytest.importorskip("torch")
     arguments = {"method": "optimize", "random_state": 0, "max_iter": 5, "alpha": 0.22}
-    with pytest.warns(ConvergenceWarning, match=r"coherence 0\.\d+ after max_iter=5"):
+    with pytest.warns(ConvergenceWarning, match=r"coherence 0\.\d+ after 5 steps"):
         ours = make_ebv(100, 20, **arguments)
     with pytest.warns(ConvergenceWarning):
         theirs = make_ebv(100, 20, backend="torch", **arguments)
@@ -274,3 +275,25 @@ def test_rules_for_alpha_and_dim():
     assert default_alpha(10_000, 3) < 1
     assert smallest_dim(2112) == 64
     assert smallest_dim(2113) == 128
+
+
+def test_coherence_of_a_thousand_vectors_is_the_published_one():
+    assert coherence(make_ebv(1000, 100, random_state=0)).max <= 0.135
+
+
+def test_what_nobody_asked_for_is_not_missed_by_a_hair(recwarn):
+    _, info = make_ebv(10, 3, random_state=0, return_info=True)
+    assert info["alpha"] < info["coherence"] < 1.01 * info["alpha"]
+    assert not recwarn
+    with pytest.warns(ConvergenceWarning):
+        make_ebv(10, 3, alpha=info["alpha"] - 1e-3, random_state=0)
+
+
+def test_compiled_scores_are_those_of_plain_products():
+    pytest.importorskip("numba")
+    basis = HadamardBasis("kerdock", 64, 64)
+    Z = np.random.default_rng(0).standard_normal((10_000, 64))
+    compiled = nearest(get_backend("numba", Z), Z, basis, basis.n_max)
+    products = Z @ basis.dense().T
+    assert_array_equal(compiled[1], products.argmax(axis=1))
+    assert_allclose(compiled[0], products.max(axis=1), rtol=1e-12)

@@ -320,7 +320,9 @@ def test_parameters_can_be_searched():
         "ebvclassifier__dim": [12],
         "ebvclassifier__max_epochs": [8],
     }
-    search = GridSearchCV(make_pipeline(MinMaxScaler(), classifier(max_epochs=4)), grid, cv=2)
+    search = GridSearchCV(
+        make_pipeline(MinMaxScaler(), classifier(max_epochs=4)), grid, cv=2, n_jobs=2
+    )
     assert search.fit(X, Y).best_score_ > 0.8
 
 

@@ -82,7 +82,7 @@ def test_alpha_below_the_bound_is_refused():
 
 
 def test_vectors_that_are_not_as_asked_for_are_kept_with_a_warning():
-    with pytest.warns(ConvergenceWarning, match=r"coherence 0\.\d+ after max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"coherence 0\.\d+ after 2000 steps"):
         model = classifier(dim=5, alpha=0.335, basis="optimize", max_epochs=1).fit(X, Y)
     assert model.coherence_ > model.alpha_ == 0.335
 

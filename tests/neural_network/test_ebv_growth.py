@@ -146,7 +146,7 @@ def test_growth_beyond_all_closed_forms_has_another_remedy():
     start = table(10, 16, "kerdock")
     with pytest.raises(ValueError, match="Fit again with basis='random'"):
         start._refuse(10**10)
-    with pytest.raises(ValueError, match=r"optimise\. Pass method='random'"):
+    with pytest.raises(ValueError, match=r"optimise\. Pass 'random'"):
         make_ebv(10**10, 16)
 
 

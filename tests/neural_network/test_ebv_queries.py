@@ -321,3 +321,10 @@ def test_a_query_of_a_large_image_is_not_that_of_many():
     assert rows_together((64,), "cpu") == rows_together((3, 16, 16), "cpu") == 64
     assert rows_together((3, 224, 224), "cpu") == 4
     assert rows_together((3, 224, 224), "cuda") == 64
+
+
+@pytest.mark.parametrize("labels", [8, "eight", [[8, 9]]])
+def test_new_classes_that_are_no_list_are_refused(labels):
+    model = classifier(max_epochs=1, dim=12).fit(X, Y)
+    with pytest.raises(ValueError, match="new classes must be a list"):
+        model.add_classes(labels)
