@@ -190,8 +190,13 @@ def _density_cases():
 
 
 def _sparse_regression_cases():
-    """Cases of the gradient of sparse rows: one target and several, no entries, no rows."""
+    """Cases of rows, and of the gradient of sparse ones: some targets, no entries, no rows."""
     rng = np.random.default_rng(0)
+    columns = (rng.standard_normal(4), 2.0 ** np.arange(4))
+    rows = [
+        KernelCase((rng.standard_normal((n, 4)), *columns, rng.uniform(0, 2, n)), upcasts=True)
+        for n in (0, 1, 30)
+    ]
 
     def case(n_rows, n_features, k, density):
         X = sp.random_array((n_rows, n_features), density=density, format="csr", random_state=rng)
@@ -202,10 +207,10 @@ def _sparse_regression_cases():
         )
 
     shapes = [(30, 5, 1, 0.4), (30, 5, 3, 0.4), (3000, 700, 2, 0.01), (4, 3, 1, 0), (0, 3, 2, 0)]
+    home = "skmatrix.linear_model._sketched_regression_kernels"
     return {
-        "skmatrix.linear_model._sketched_regression_kernels:csr_gradient": [
-            case(*shape) for shape in shapes
-        ]
+        f"{home}:csr_gradient": [case(*shape) for shape in shapes],
+        f"{home}:weighted_rows": rows,
     }
 
 

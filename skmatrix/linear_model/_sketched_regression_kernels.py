@@ -1,9 +1,41 @@
-"""Products with the rows of a sparse regression, as array-API functions."""
+"""Rows of a regression and products with sparse ones, as array-API functions."""
 
 import array_api_compat
 
 from .._backend import kernel
 from .._xp import csr_matmul
+
+
+@kernel(numba="skmatrix.linear_model._sketched_regression_numba:weighted_rows", min_size=0)
+def weighted_rows(xp, values, shift, unit, weight, *, out=None):
+    """``diag(w) (A - shift) diag(unit)`` in double precision.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    values : array of shape (n_rows, n_columns)
+        A.
+    shift, unit : array of shape (n_columns,) or None
+        What is subtracted from the columns and what they are multiplied by, None for neither.
+    weight : array of shape (n_rows,) or None
+        Factors w of the rows, None for ones.
+    out : ndarray of shape (n_rows, n_columns) or None, default=None
+        Where to write, on the host alone.
+
+    Returns
+    -------
+    rows : float64 array of shape (n_rows, n_columns)
+        The rows, `out` if it is given.
+    """
+    rows = xp.astype(values, xp.float64)
+    rows = rows if shift is None else rows - shift
+    rows = rows if unit is None else rows * unit
+    rows = rows if weight is None else rows * xp.astype(weight, xp.float64)[:, None]
+    if out is None:
+        return rows
+    out[...] = rows
+    return out
 
 
 @kernel(numba="skmatrix.linear_model._sketched_regression_numba:csr_gradient", min_size=0)

@@ -1,9 +1,29 @@
-"""Numba twins of the sparse products: one pass over the entries."""
+"""Numba twins: one pass over rows, or over the entries of sparse ones."""
 
 import numpy as np
 from numba import njit
 
 _JIT = {"cache": True, "nogil": True}
+
+
+def weighted_rows(values, shift, unit, weight, *, out=None):
+    """Rows of a block; the contract is that of the array-API kernel of this name."""
+    n_rows, n_columns = values.shape
+    rows = np.empty((n_rows, n_columns)) if out is None else out
+    shift = np.zeros(n_columns) if shift is None else shift
+    unit = np.ones(n_columns) if unit is None else unit
+    weight = np.ones(n_rows) if weight is None else weight
+    _weighted_rows(values, shift, unit, weight, rows)
+    return rows
+
+
+@njit(**_JIT)
+def _weighted_rows(values, shift, unit, weight, rows):
+    """Write the rows."""
+    for i in range(values.shape[0]):
+        factor = np.float64(weight[i])
+        for j in range(values.shape[1]):
+            rows[i, j] = (values[i, j] - shift[j]) * unit[j] * factor
 
 
 def csr_gradient(data, indices, indptr, row_weight, base, coef):

@@ -14,13 +14,13 @@ import scipy.sparse as sp
 
 from .._backend import to_numpy
 from .._xp import csr_matmul
-from ._sketched_regression_kernels import csr_gradient
+from ._sketched_regression_kernels import csr_gradient, weighted_rows
 from ._sketched_regression_triangle import Layout, triangularise, update_triangle
 
 # Rows of a block, and least rows of a group of blocks. Sums run over the blocks of a group and
 # then over the groups, whose bounds hang on the data's shape alone: the result does not depend on
 # the number of threads.
-_BLOCK = 2048
+_BLOCK = 4096
 _GROUP = 16384
 _SPARSE_GROUP = 131072
 # A block has about so many elements at most, but never fewer rows than this.
@@ -106,39 +106,27 @@ class DenseRows:
         )
         weight = None if self.root_weight is None else self.root_weight[begin:end]
         if array_api_compat.is_numpy_namespace(self.be.xp):
-            size = end - begin
-            M = np.empty((size, self.layout.width)) if out is None else out[:size]
+            M = np.empty((end - begin, self.layout.width)) if out is None else out[: end - begin]
             self._fill(M, parts, weight)
             return M
         xp, device = self.be.xp, array_api_compat.device(self.Y)
-
-        def loaded(values):
-            return xp.asarray(values, dtype=xp.float64, device=device)
-
-        columns = [xp.ones((end - begin, 1), dtype=xp.float64, device=device)]
-        columns = columns if self.layout.intercept else []
+        columns = []
+        if self.layout.intercept:
+            ones = xp.ones((end - begin, 1), dtype=xp.float64, device=device)
+            columns.append(weighted_rows(self.be, ones, None, None, weight))
         for values, shift, unit in parts:
-            part = xp.astype(values, xp.float64)
-            part = part if shift is None else part - loaded(shift)
-            columns.append(part if unit is None else part * loaded(unit))
-        M = xp.concat(columns, axis=1)
-        return M if weight is None else M * xp.astype(weight, xp.float64)[:, None]
+            shift, unit = (a if a is None else self._load(a) for a in (shift, unit))
+            columns.append(weighted_rows(self.be, values, shift, unit, weight))
+        return xp.concat(columns, axis=1)
 
     def _fill(self, M, parts, weight):
         """Write a block on the host."""
         left = int(self.layout.intercept)
-        M[:, :left] = 1
+        M[:, :left] = 1 if weight is None else weight[:, None]
         for values, shift, unit in parts:
             part = M[:, left : left + values.shape[1]]
             left += values.shape[1]
-            if shift is None:
-                part[...] = values
-            else:
-                np.subtract(values, shift, out=part)
-            if unit is not None:
-                part *= unit
-        if weight is not None:
-            M *= weight[:, None]
+            weighted_rows(self.be, values, shift, unit, weight, out=part)
 
     def _dense(self, begin, end):
         """Features of some rows as a dense array."""
