@@ -334,20 +334,24 @@ def _functional_cases():
     rng = np.random.default_rng(0)
     home = "skmatrix.decomposition._funbat_kernels"
     sums = []
-    for sizes, elementwise in (
-        (((4, 2), (3, 3)), False),
-        (((5, 3), (2, 3), (3, 3)), True),
-        (((6, 2),), False),
-        (((6, 1),), True),
+    # One coordinate has no entries, and one of the second kind a chunk of them and some more.
+    bounds = {17: np.array([0, 3, 3, 8, 17]), 200: np.array([0, 30, 30, 35, 200])}
+    for n_entries, sizes, elementwise in (
+        (17, ((4, 2), (3, 3)), False),
+        (200, ((4, 2), (3, 3)), False),
+        (200, ((5, 2), (6, 1), (4, 3)), False),
+        (17, ((5, 3), (2, 3), (3, 3)), True),
+        (17, ((6, 2),), False),
+        (200, ((6, 2),), False),
+        (17, ((6, 1),), True),
     ):
-        places = np.stack([rng.integers(0, n, 17) for n, _ in sizes], axis=1)
-        # One coordinate has no entries.
-        indptr = np.array([0, 3, 3, 8, 17])
+        places = np.stack([rng.integers(0, n, n_entries) for n, _ in sizes], axis=1)
         tables = (
             rng.standard_normal(sum(n * width for n, width in pairs))
             for pairs in (sizes, [(n, rank * (rank + 1) // 2) for n, rank in sizes])
         )
-        arrays = (places, indptr, rng.uniform(size=17), rng.standard_normal(17), *tables)
+        values = (rng.uniform(size=n_entries), rng.standard_normal(n_entries))
+        arrays = (places, bounds[n_entries], *values, *tables)
         sums.append(KernelCase(arrays, {"sizes": sizes, "elementwise": elementwise}))
     filters = []
     for kernel, rank in (("matern12", 3), ("matern32", 2), ("matern52", 1), ("iid", 2)):

@@ -6,6 +6,12 @@ from numba import njit
 # Divisions by zero give infinity, as in NumPy.
 _JIT = {"cache": True, "nogil": True, "error_model": "numpy"}
 
+# Entries at a coordinate from which they are taken together, in chunks of so many, or of fewer if
+# their products are more numbers than fit the cache.
+_FEW = 24
+_CHUNK = 128
+_CHUNK_NUMBERS = 2**15
+
 
 def accumulate(places, indptr, weight, target, means, moments, *, sizes, elementwise):
     """Sums over entries; the contract is that of the array-API kernel of this name."""
@@ -49,31 +55,89 @@ def _accumulate_outer(places, indptr, factor, tables, counts, widths, out):
     starts = np.zeros(n_modes, dtype=np.int64)
     for mode in range(1, n_modes):
         starts[mode] = starts[mode - 1] + counts[mode - 1] * widths[mode - 1]
+    layout = (starts, widths)
     inner = 1
     for mode in range(1, n_modes):
         inner *= widths[mode]
-    buffers = np.empty((2, inner))
-    first = widths[0]
+    chunk = max(_FEW, min(_CHUNK, _CHUNK_NUMBERS // inner))
+    single = np.empty((2, inner))
+    first, rows = np.empty((widths[0], chunk)), np.empty((np.max(widths), chunk))
+    products = np.empty((2, inner, chunk))
     for j in range(out.shape[0]):
-        total = out[j]
-        for e in range(indptr[j], indptr[j + 1]):
-            here = 0
-            buffers[0, 0] = factor[e]
-            length = 1
-            for mode in range(n_modes - 1, 0, -1):
-                width = widths[mode]
-                begin = starts[mode] + places[e, mode] * width
-                for i in range(width):
-                    value = tables[begin + i]
-                    for q in range(length):
-                        buffers[1 - here, i * length + q] = value * buffers[here, q]
-                length *= width
-                here = 1 - here
-            begin = starts[0] + places[e, 0] * first
-            for i in range(first):
+        begin, end = indptr[j], indptr[j + 1]
+        if end - begin < _FEW:
+            _add_few(places[begin:end], factor[begin:end], tables, layout, single, out[j])
+            continue
+        for low in range(begin, end, chunk):
+            part = slice(low, min(low + chunk, end))
+            buffers = (first, rows, products)
+            _add_many(places[part], factor[part], tables, layout, buffers, out[j])
+
+
+@njit(**_JIT)
+def _add_few(places, factor, tables, layout, buffers, total):
+    """Add the products of some entries, one entry after the other."""
+    starts, widths = layout
+    first = widths[0]
+    for e in range(factor.shape[0]):
+        here = 0
+        buffers[0, 0] = factor[e]
+        length = 1
+        for mode in range(widths.shape[0] - 1, 0, -1):
+            width = widths[mode]
+            begin = starts[mode] + places[e, mode] * width
+            for i in range(width):
                 value = tables[begin + i]
                 for q in range(length):
-                    total[i * length + q] += value * buffers[here, q]
+                    buffers[1 - here, i * length + q] = value * buffers[here, q]
+            length *= width
+            here = 1 - here
+        begin = starts[0] + places[e, 0] * first
+        for i in range(first):
+            value = tables[begin + i]
+            for q in range(length):
+                total[i * length + q] += value * buffers[here, q]
+
+
+@njit(**_JIT)
+def _add_many(places, factor, tables, layout, buffers, total):
+    """Add the products of many entries: vectors run along the entries, which are long."""
+    starts, widths = layout
+    first, rows, products = buffers
+    n = factor.shape[0]
+    _gather(places[:, 0], tables, starts[0], widths[0], first)
+    here, length = 0, 1
+    products[0, 0, :n] = factor
+    for mode in range(widths.shape[0] - 1, 0, -1):
+        _gather(places[:, mode], tables, starts[mode], widths[mode], rows)
+        for i in range(widths[mode]):
+            for q in range(length):
+                for e in range(n):
+                    products[1 - here, i * length + q, e] = rows[i, e] * products[here, q, e]
+        length *= widths[mode]
+        here = 1 - here
+    _add_dot_products(first, products[here], widths[0], length, n, total)
+
+
+@njit(**_JIT)
+def _gather(places, tables, start, width, rows):
+    """Rows of a table, as columns."""
+    for e in range(places.shape[0]):
+        begin = start + places[e] * width
+        for i in range(width):
+            rows[i, e] = tables[begin + i]
+
+
+# Sums may be reordered, which lets them use vector registers; NaN and infinity keep their meaning.
+@njit(fastmath={"reassoc", "contract", "nsz"}, **_JIT)
+def _add_dot_products(left, right, n_left, n_right, n, total):
+    """Add the products of the first rows of two matrices, as far as their n-th column."""
+    for i in range(n_left):
+        for q in range(n_right):
+            value = 0.0
+            for e in range(n):
+                value += left[i, e] * right[q, e]
+            total[i * n_right + q] += value
 
 
 @njit(**_JIT)
