@@ -305,6 +305,7 @@ def _quantum_cases():
         f"{home}:encode": states,
         f"{home}:encode_qubits": [KernelCase((angles,), {"columns": columns, "reps": 2})],
         f"{home}:fidelities": [KernelCase((amplitudes[0], amplitudes[1, :4]))],
+        f"{home}:own_fidelities": [KernelCase((amplitudes[0],))],
         f"{home}:qubit_fidelities": [KernelCase((qubits[0], qubits[1, :4]))],
         f"{home}:bloch_vectors": [KernelCase((amplitudes[0],), {"n_qubits": 3})],
         f"{home}:bloch_vectors_of_qubits": [KernelCase((qubits[0],))],

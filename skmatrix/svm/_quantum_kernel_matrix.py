@@ -7,11 +7,19 @@ import numpy as np
 
 from .._backend import to_numpy
 from ._quantum_encoding import Encoding, check_memory
-from ._quantum_kernels import bloch_vectors, bloch_vectors_of_qubits, fidelities, qubit_fidelities
+from ._quantum_kernels import (
+    bloch_vectors,
+    bloch_vectors_of_qubits,
+    fidelities,
+    own_fidelities,
+    qubit_fidelities,
+)
 
 # Rows of a block of a symmetric matrix, of which only those on and above the diagonal are made: an
 # eighth of the rows, within these limits.
 _BLOCK = (64, 256)
+# States up to which all pairs at once are quicker: those of many qubits are long.
+_FEW = 512
 
 # Arrays of the size of a tile of states that are held at once: those of the rows, and while those
 # of the columns are made, their phases and intermediate results.
@@ -42,6 +50,9 @@ def _overlaps(overlap, left, right=None):
     if right is not None:
         return overlap.reference(xp, left, right)
     n, device = left.shape[0], array_api_compat.device(left)
+    if overlap is fidelities and n <= _FEW:
+        below = xp.tril(own_fidelities.reference(xp, left), k=-1)
+        return below + below.T + xp.eye(n, dtype=left.dtype, device=device)
     K = xp.empty((n, n), dtype=left.dtype, device=device)
     block = min(max(n // 8, _BLOCK[0]), _BLOCK[1])
     for begin in range(0, n, block):

@@ -190,6 +190,29 @@ def fidelities(xp, left, right):
 
 
 @kernel()
+def own_fidelities(xp, states):
+    """Squared moduli of the inner products of states with each other, without copies of them.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    states : array of shape (n, 2 k)
+        States.
+
+    Returns
+    -------
+    K : array of shape (n, n)
+        Numbers from 0 to 1.
+    """
+    k = states.shape[1] // 2
+    # Of a matrix with its own transpose BLAS makes half, and the imaginary part is antisymmetric.
+    re, product = states @ states.T, states[:, :k] @ states[:, k:].T
+    im = product - product.T
+    return xp.clip(re * re + im * im, 0.0, 1.0)
+
+
+@kernel()
 def qubit_fidelities(xp, left, right):
     """Squared moduli of inner products of products of qubit states.
 
