@@ -85,7 +85,7 @@ class Unavailable(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """One comparison; the first contender is ours.
+    """One comparison; the first contender is ours, or what ``reference`` says of it.
 
     ``workloads`` maps a size ("tiny", "full") to a list of keyword arguments of ``make_data``. With
     ``growth`` the workloads are a sweep over that argument, and exponents are fitted. A case that
@@ -103,6 +103,7 @@ class Case:
     timed: bool = True
     max_rounds: int | None = None
     remarks: str = ""
+    reference: str = "ours"
     packages: tuple[str, ...] = field(default=())
 
     def contender(self, name):
@@ -166,6 +167,7 @@ def measure(case, *, size="full", rounds=5, threads=1, fresh_process=True, echo=
         "title": case.title,
         "remarks": case.remarks,
         "timed": case.timed,
+        "reference": case.reference,
         "size": size,
         "environment": environment(case, threads),
         "workloads": [],

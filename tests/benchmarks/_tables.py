@@ -26,7 +26,8 @@ def to_rst(report):
         parts.append(f"Not run ({report['skipped']}).\n")
     for workload in [] if "growth" in report else report["workloads"]:
         title = label(workload["parameters"])
-        rows = _workload_rows(workload["contenders"], report["timed"])
+        reference = report["reference"] if report["timed"] else None
+        rows = _workload_rows(workload["contenders"], reference)
         parts.append(_list_table(title, *rows))
     if "growth" in report:
         title = f"Median wall time, growing with {report['growth']['variable']}"
@@ -35,13 +36,17 @@ def to_rst(report):
     return "\n".join(parts)
 
 
-def _workload_rows(contenders, timed):
-    """Header and rows: times, ratio, memory, first call, accuracies; or accuracies alone."""
+def _workload_rows(contenders, reference):
+    """Header and rows: times, ratio to the reference, memory, first call, accuracies.
+
+    Without a reference accuracies alone.
+    """
+    timed = reference is not None
     measured = [result for result in contenders.values() if result["status"] == "ok"]
     accuracies = list(dict.fromkeys(key for result in measured for key in result["accuracy"]))
     has_memory = any("memory" in result for result in measured)
     has_first_call = any("first_call" in result for result in measured)
-    header = ["", *["wall, s", "CPU, s", "wall / ours"] * timed]
+    header = ["", *["wall, s", "CPU, s", f"wall / {reference}"] * timed]
     header += ["memory, MB"] * has_memory + ["first call, CPU s"] * has_first_call
     header += [key.replace("_", " ") for key in accuracies]
     rows = []
