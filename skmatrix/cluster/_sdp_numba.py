@@ -7,6 +7,8 @@ from scipy.linalg.lapack import dsyevr
 from ._sdp_kernels import _STEP, affine_multipliers
 
 _JIT = {"cache": True, "nogil": True}
+# Sums may be reordered, which lets them use vector registers; NaN and infinity keep their meaning.
+_SUMS = {**_JIT, "fastmath": {"reassoc", "contract", "nsz"}}
 _HUGE = np.finfo(np.float64).max
 
 
@@ -14,11 +16,12 @@ def advance(W, b, U, G, y, *, step, radius, penalty):
     """Projected step; the contract is that of the array-API kernel of this name."""
     W, U, G = _columns(W), _columns(U), _columns(G)
     V, squares = np.empty_like(U), np.empty(U.shape[2], U.dtype)
-    _cut(U, G, step, V)
-    norm = np.sqrt([np.vdot(own, own) for own in V])
-    _scale(U, V, radius / np.where(norm > 0, norm, 1.0), squares)
-    M, s = np.matmul(V, W.transpose(0, 2, 1)), V.sum(axis=2)
-    c = np.matmul(V, b[:, :, None])[:, :, 0]
+    energy = np.empty(U.shape[0], U.dtype)
+    s, c = np.empty(U.shape[:2], U.dtype), np.empty(U.shape[:2], U.dtype)
+    _cut(U, G, step, V, energy)
+    norm = np.sqrt(energy)
+    _scale(U, V, b, radius / np.where(norm > 0, norm, 1.0), squares, s, c)
+    M = np.matmul(V, W.transpose(0, 2, 1))
     g = s.ravel() @ V.reshape(-1, V.shape[2]) - 1
     objective = np.vdot(M, M) - 2 * np.vdot(c, s)
     lagrangian = np.vdot(y, g) + penalty / 2 * np.vdot(g, g) - objective
@@ -117,28 +120,40 @@ def _advance_matrices(P, Z, change, dy, dt, Z_next):
     return primal, dual, size
 
 
-@njit(**_JIT)
-def _cut(U, G, step, V):
-    """A step, cut at zero."""
+@njit(**_SUMS)
+def _cut(U, G, step, V, energy):
+    """A step, cut at zero, and the squared norm of each block."""
     n_blocks, r, n = U.shape
     for k in range(n_blocks):
+        energy[k] = 0.0
         for q in range(r):
+            total = 0.0
             for i in range(n):
                 value = U[k, q, i] - step * G[k, q, i]
-                V[k, q, i] = value if value > 0.0 else 0.0
+                value = value if value > 0.0 else 0.0
+                V[k, q, i] = value
+                total += value * value
+            energy[k] += total
 
 
-@njit(**_JIT)
-def _scale(U, V, scale, squares):
-    """Scale each block of V, with the squared length of each row's way from U."""
+@njit(**_SUMS)
+def _scale(U, V, b, scale, squares, s, c):
+    """Scale each block of V, with the squared length of each row's way from U.
+
+    The sums of each column go into s, its products with b into c.
+    """
     n_blocks, r, n = U.shape
     squares[:] = 0.0
     for k in range(n_blocks):
         for q in range(r):
+            total, product = 0.0, 0.0
             for i in range(n):
                 value = scale[k] * V[k, q, i]
                 V[k, q, i] = value
                 squares[i] += (value - U[k, q, i]) ** 2
+                total += value
+                product += value * b[k, i]
+            s[k, q], c[k, q] = total, product
 
 
 @njit(**_JIT)

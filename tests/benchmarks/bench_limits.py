@@ -1,4 +1,4 @@
-"""The headline case of every method beside what the hardware needs for its arithmetic and memory."""
+"""The headline case of every method beside what one core needs for its work."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -89,7 +89,7 @@ def _solves(_, start, stop, entries, system, results, rules):
 
 
 def _completion(n_users, n_items, n_ratings, rank, read, direct, table):
-    """A scalar product and a sum of vectors for each rating in a pass; half a product for direct."""
+    """A scalar product and a sum of vectors for a rating in a pass, or half a square of it."""
     k = rank + 2
     return Work(
         products=4 * k * read + k * k * direct,
