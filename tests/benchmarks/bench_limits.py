@@ -251,7 +251,7 @@ register(
         contenders=[Contender("one core at its best", _limit), Contender("skmatrix", _ours)],
         workloads={
             "full": [{"method": method} for method in HEADLINES],
-            "tiny": [{"method": "KDE"}],
+            "tiny": [{"method": "KDE"}, {"method": "KroneckerSBL"}],
         },
         memory=False,
         reference="at best",
