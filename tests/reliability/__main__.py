@@ -12,7 +12,8 @@ from functools import partial
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from tests.reliability.properties import PROPERTIES, estimators
+from tests.reliability.catalogue import PROPERTIES
+from tests.reliability.properties import estimators
 from tests.reliability.strategies import Sample, samples
 
 

@@ -50,7 +50,7 @@ def fitted(name):
     return copy.deepcopy(_fitted(name))
 
 
-def _fit(estimator, X, y):
+def fit(estimator, X, y):
     """Fit on a table with or without a target."""
     return estimator.fit(X) if y is None else estimator.fit(X, y)
 
@@ -69,13 +69,13 @@ def fits_or_refuses(name, sample):
     before = judge.state(estimator)
     with judge.listening(findings):
         try:
-            _fit(estimator, X, y)
+            fit(estimator, X, y)
         except Exception as error:
             findings += filter(None, [judge.complaint(error)])
             findings += [f"a failed fit changed {n}" for n in judge.changes(before, estimator)]
         else:
             findings += judge.attributes_not_finite(estimator)
-            findings += _answers(estimator, X, len(values), trained=True)
+            findings += answers_of(estimator, X, len(values), trained=True)
     if not judge.same(_contents(X), given) or (y is not None and not judge.same(y, given_y)):
         findings.append("the input was changed")
     return findings
@@ -89,7 +89,7 @@ def answers_or_refuses(name, sample):
     given = copy.deepcopy(_contents(X))
     before = judge.state(estimator)
     with judge.listening(findings):
-        findings += _answers(estimator, X, len(values), trained=False)
+        findings += answers_of(estimator, X, len(values), trained=False)
     public = [n for n in judge.changes(before, estimator) if not n.startswith("_")]
     findings += [f"a query changed {n}" for n in public]
     if not judge.same(_contents(X), given):
@@ -97,7 +97,7 @@ def answers_or_refuses(name, sample):
     return findings
 
 
-def _answers(estimator, X, n_rows, *, trained):
+def answers_of(estimator, X, n_rows, *, trained):
     """What is wrong with the answers of each method."""
     for method in judge.OUTPUTS:
         if not hasattr(estimator, method):
@@ -124,18 +124,18 @@ def layout_is_no_matter(name, sample):
         # A list of Python floats is in double precision.
         plain = values.astype(np.float64)
     with judge.listening([]):
-        expected = _outcome(estimator, plain, y)
-        actual = _outcome(clone(estimator), X, y)
+        expected = outcome(estimator, plain, y)
+        actual = outcome(clone(estimator), X, y)
     agree = judge.close if name.startswith(_READ_IN_PLACE) else judge.same
     return [f"{m} differs" for m in judge.differences(actual, expected, agree)]
 
 
-def _outcome(estimator, X, y):
+def outcome(estimator, X, y, queries=None):
     """Outputs of a fit by the name of the method, or the name of its error."""
     try:
-        return judge.outputs(_fit(estimator, X, y), X)
+        return judge.outputs(fit(estimator, X, y), X if queries is None else queries)
     except (ValueError, TypeError) as error:
-        return {type(error).__name__: 0}
+        return {type(error).__name__: np.zeros(0)}
 
 
 def rows_are_independent(name, sample):
@@ -145,18 +145,9 @@ def rows_are_independent(name, sample):
     order = np.random.default_rng(sample.seed).permutation(len(values))[: len(values) // 2 + 1]
     with judge.listening([]):
         try:
-            together = judge.outputs(_fit(estimator, values, y), values)
+            together = judge.outputs(fit(estimator, values, y), values)
         except (ValueError, TypeError):
             return []
         apart = judge.outputs(estimator, values[order])
     expected = {method: answer[order] for method, answer in together.items()}
     return [f"{m} depends on other rows" for m in judge.differences(apart, expected, judge.close)]
-
-
-# The properties, each with whether its tables are hostile.
-PROPERTIES = {
-    "fit": (fits_or_refuses, True),
-    "query": (answers_or_refuses, True),
-    "layout": (layout_is_no_matter, False),
-    "rows": (rows_are_independent, False),
-}

@@ -26,6 +26,9 @@ FLAWS = ("constant column", "duplicates", "equal rows", "offset", "zero")
 HOLES = ("missing", "infinite")
 TARGETS = ("plain", "plain", "constant", "text", "missing", "huge")
 
+WRONG_WEIGHTS = ("negative", "missing", "all zero", "too few")
+WEIGHTS = ("zero", "zero", "tiny", "huge", "uneven", *WRONG_WEIGHTS)
+
 # Powers of ten that the dtype holds with room for noise.
 _RANGE = {"float64": (-150, 150), "float32": (-30, 30), "float16": (-3, 3)}
 
@@ -48,6 +51,8 @@ class Sample:
         What is peculiar about its values.
     target : str
         What is peculiar about y.
+    weights : str
+        What is peculiar about the weights of the rows.
     seed : int
         Seed of the numbers.
     """
@@ -61,6 +66,7 @@ class Sample:
     exponent: int = 0
     flaws: tuple = ()
     target: str = "plain"
+    weights: str = "zero"
     seed: int = 0
 
 
@@ -79,6 +85,7 @@ def samples(*, hostile):
             lambda flaws: tuple(sorted(set(flaws)))
         ),
         target=st.sampled_from(TARGETS) if hostile else st.just("plain"),
+        weights=st.sampled_from(WEIGHTS),
         seed=st.integers(0, 2**16),
     )
 
@@ -153,6 +160,24 @@ def target(sample, estimator):
     if sample.target == "missing":
         y[-1] = np.nan
     return {"constant": np.full_like(y, 2.0), "huge": y * 1e150}.get(sample.target, y)
+
+
+def weights(sample):
+    """Weights for the rows of the table; every third one is zero."""
+    rng = np.random.default_rng(sample.seed + 2)
+    w = rng.integers(1, 4, sample.n_rows).astype(float)
+    w[2::3] = 0.0
+    if sample.weights == "uneven":
+        w[0] = 1e12
+    elif sample.weights == "negative":
+        w[0] = -1.0
+    elif sample.weights == "missing":
+        w[0] = np.nan
+    elif sample.weights == "too few":
+        return w[1:]
+    # Weights become of the precision of the table.
+    far = 1e200 if sample.dtype == "float64" else 1e30
+    return w * {"tiny": 1 / far, "huge": far, "all zero": 0.0}.get(sample.weights, 1.0)
 
 
 def laid_out(X, sample):

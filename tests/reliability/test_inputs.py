@@ -7,7 +7,8 @@ pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 
 from tests.reliability import judge
-from tests.reliability.properties import PROPERTIES, SLOW, estimators
+from tests.reliability.catalogue import PROPERTIES
+from tests.reliability.properties import SLOW, estimators
 from tests.reliability.strategies import samples
 
 
