@@ -137,13 +137,11 @@ def test_groups_of_its_kind_are_found(kind):
 @pytest.mark.parametrize("seed", range(2))
 def test_parallel_cigars_are_told_apart(seed):
     X, truth = cigars(seed)
-    ours = ILASDPClustering(3, random_state=0).fit(X)
+    ours = ILASDPClustering(3, max_iter=200, random_state=0).fit(X)
     assert adjusted_rand_score(truth, ours.labels_) > 0.85
-    peer = GaussianMixture(3, random_state=0).fit_predict(X)
-    assert adjusted_rand_score(truth, peer) < 0.5
-    # The K-means program alone cannot know.
-    first = ours.init_results_["init"].index("peng-wei")
-    assert ours.init_results_["log_likelihood"][first] < ours.log_likelihood_
+    # The program of K-means, whose solution one of the starts takes, cannot know.
+    for peer in (GaussianMixture(3, random_state=0), SDPKMeans(3, random_state=0)):
+        assert adjusted_rand_score(truth, peer.fit_predict(X)) < 0.5
 
 
 def test_one_random_start_beats_random_starts_of_a_mixture():
