@@ -4,15 +4,18 @@ Nothing else in the package imports a private scikit-learn name, so that a chang
 is met by a change in this file alone.
 """
 
+from numbers import Integral
+
+import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import (
     HasMethods,
-    Interval,
     Options,
     RealNotInt,
     StrOptions,
     validate_params,
 )
+from sklearn.utils._param_validation import Interval as _Interval
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
 __all__ = [
@@ -26,3 +29,23 @@ __all__ = [
     "_fit_context",
     "validate_params",
 ]
+
+
+class Interval(_Interval):
+    """A range of numbers: booleans are none, and whole numbers have at most 64 bits.
+
+    NumPy takes True for the size of nothing, and compiled code takes no longer numbers.
+    """
+
+    def is_satisfied_by(self, val):
+        """Whether a value is a number of the range."""
+        if isinstance(val, (bool, np.bool_)):
+            return False
+        if self.type is Integral and isinstance(val, Integral) and not -(2**63) <= int(val) < 2**63:
+            return False
+        return super().is_satisfied_by(val)
+
+    def __str__(self):
+        """The range in words."""
+        words = super().__str__()
+        return words.replace("inf)", "2**63)") if self.type is Integral else words

@@ -124,7 +124,10 @@ def check_labels(init, n, n_groups):
 
 def check_covariances(init, n_groups, n_features, diagonal):
     """Covariances to start from, or raise if they are not positive definite."""
-    covariances = np.asarray(init, dtype=np.float64)
+    try:
+        covariances = np.asarray(init, dtype=np.float64)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"init as covariances must hold numbers. {error}") from error
     shape = (n_groups, n_features, n_features)
     if covariances.shape != shape:
         raise ValueError(

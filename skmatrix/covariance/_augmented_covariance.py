@@ -263,9 +263,10 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         if isinstance(lag, tuple):
             return Embedding(order, None, np.array(lag), {})
         if not isinstance(order, str):
+            step = 1 if isinstance(lag, str) else lag
+            check_length(delays_of(order, step), X.shape[2], order, step)
             if not isinstance(lag, str):
                 return Embedding(order, lag, np.array(delays_of(order, lag)), {})
-            check_length(delays_of(order, 1), X.shape[2], order, 1)
         return choose_embedding(
             to_numpy(X).astype(np.float64),
             order=order,
@@ -390,7 +391,10 @@ def _by_pyriemann(X, delays, estimator):
     covariances = load_pyriemann("pyriemann.geometry.covariance").covariances
     length = X.shape[2] - delays[-1]
     embedded = np.concatenate([X[:, :, d : d + length] for d in delays], axis=1)
-    return covariances(embedded.astype(np.float64), estimator=estimator)
+    try:
+        return covariances(embedded.astype(np.float64), estimator=estimator)
+    except ValueError as error:
+        raise ValueError(f"estimator={estimator!r} of pyRiemann refuses: {error}") from error
 
 
 def load_pyriemann(module):
@@ -447,5 +451,6 @@ def augmented_covariance(X, order, lag=1, *, toeplitz=False, center=True):
         )
     be = get_backend("auto", X)
     X, _ = read_trials(model, be, X, reset=True)
-    check_length(delays_of(order, lag), X.shape[2], order, lag)
-    return be.unload(model._matrices(be, X, delays_of(order, lag), np.zeros(X.shape[0])))
+    delays = delays_of(order, lag)
+    check_length(delays, X.shape[2], order, lag)
+    return be.unload(model._matrices(be, X, tuple(delays), np.zeros(X.shape[0])))

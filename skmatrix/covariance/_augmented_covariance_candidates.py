@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._embedding import Embedding
-from ._trials import check_grid, delays_of
+from ._trials import check_grid, check_length, delays_of
 
 # Times of a trial below which rules find nothing, and from which on MDOP is of use.
 _SHORT = 20
@@ -58,6 +58,9 @@ def find_candidates(order, lag, orders, lags, shape, choose):
     n_channels, n_times = shape
     if isinstance(lag, tuple):
         return {Candidate(order, None, "given"): Embedding(order, None, np.array(lag), {})}
+    if not isinstance(order, str):
+        step = 1 if isinstance(lag, str) else lag
+        check_length(delays_of(order, step), n_times, order, step)
     if not isinstance(order, str) and not isinstance(lag, str):
         return {Candidate(order, lag, "given"): _fixed(order, lag)}
     steps = check_grid("lags", lags) if lag == "grid" else [lag]

@@ -105,9 +105,6 @@ def check_order_and_lag(order, lag):
     lag : int, str or tuple of int
         The lag; the delays with the leading 0, if these are given.
     """
-    for name, value in (("order", order), ("lag", lag)):
-        if isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{name} must be a whole number, not a bool. Got {value!r}.")
     if isinstance(lag, (str, Integral)):
         return (order if isinstance(order, str) else int(order)), (
             lag if isinstance(lag, str) else int(lag)
@@ -128,7 +125,7 @@ def check_order_and_lag(order, lag):
 
 def delays_of(order, lag):
     """Delays of an order and a lag, or of delays passed as the lag."""
-    return lag if isinstance(lag, tuple) else tuple(range(0, order * lag, lag))
+    return lag if isinstance(lag, tuple) else range(0, order * lag, lag)
 
 
 def check_length(delays, n_times, order, lag):

@@ -314,7 +314,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                         layout,
                         priors,
                         noise_prior,
-                        self.warmup_precision,
+                        float(self.warmup_precision),
                         np.random.RandomState(seed),
                     ),
                     bounds,

@@ -332,6 +332,12 @@ class Belief:
         sent = (self.precision * self.G, self.precision * self.h)
         packed_precision, shift = self._damped("core", sent, self.damping[1])
         precision = packed_precision[self.layout.joint]
+        if not np.isfinite(precision).all():
+            raise ValueError(
+                "What is said of the core is out of the range of double precision. Divide"
+                f" sample_weight, whose sum is {self.entries.total_weight:.3g}, by its mean, or"
+                " lower variance or warmup_precision."
+            )
         try:
             found = _regressed(precision, shift)
         except np.linalg.LinAlgError:

@@ -110,7 +110,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     scaled = scaled_modes(estimator, priors)
     entries, blocks = _prepared(estimator, X, y, sample_weight, layout, scaled)
     estimator.decomposition_ = "cp" if layout.elementwise else "tucker"
-    held = estimator.warmup_precision
+    held = float(estimator.warmup_precision)
 
     def start(seed):
         # Only functions are drawn, as if there were no core: it follows from them and the data.

@@ -410,14 +410,14 @@ def _run_epochs(estimator, X, problem, units, facts):
     alpha, continuation = estimator.alpha, continues(estimator)
     U, V = problem.start(alpha, rng)
     facts["clip_range_"] = clip_range(estimator.clip, None, None)
-    eps = float(np.finfo(V.dtype).eps)
+    met = max(estimator.tol, 4 * float(np.finfo(V.dtype).eps))
     inner_iter, elapsed, previous = [], [], np.inf
     begin = time.perf_counter()
     loop = Iterations(estimator, X, max_iter=estimator.max_iter, tol=estimator.tol)
     for i in loop:
         ridge = ridge_of_epoch(i, alpha, 1.0, continuation)
         U, V, objective, loss, steps = problem.run_epoch(U, V, ridge)
-        exact = loss <= max(estimator.tol, 4 * eps) ** 2 * problem.squares
+        exact = loss <= met * met * problem.squares
         change = relative_decrease(previous, objective, i, alpha)
         previous = objective
         inner_iter.append(steps)

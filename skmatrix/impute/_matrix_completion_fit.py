@@ -387,6 +387,8 @@ def run_epochs(estimator, reporter, start, units, held, state):
     entries = problem.rows.entries
     energy = entries.total(entries.values * entries.values)
     eps = float(problem.be.xp.finfo(U.dtype).eps)
+    # The entries are met as closely as asked, or as their own rounding error allows.
+    met = max(estimator.tol, 4 * eps)
     inner_iter, validation, elapsed, previous, best = [], [], [], np.inf, (np.inf, U, V)
     wrap = reporter.wrap if reporter.wrap is not None else dict
     begin = time.perf_counter()
@@ -399,8 +401,7 @@ def run_epochs(estimator, reporter, start, units, held, state):
         U, V = epoch.U, epoch.V
         change = relative_decrease(previous, epoch.objective, i, alpha)
         previous = epoch.objective
-        # The entries are met as closely as asked, or as their own rounding error allows.
-        exact = epoch.loss <= max(estimator.tol, 4 * eps) ** 2 * energy
+        exact = epoch.loss <= met * met * energy
         inner_iter.append(epoch.steps)
         elapsed.append(time.perf_counter() - begin)
         loop.update(

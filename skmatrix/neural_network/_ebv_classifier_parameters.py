@@ -258,7 +258,7 @@ def chosen_basis(estimator, n_classes):
     if isinstance(estimator.basis, str):
         basis, dim = estimator.basis, chosen_dim(estimator.dim, n_classes)
     else:
-        vectors = check_array(estimator.basis, dtype=np.float64, input_name="basis")
+        vectors = _as_vectors(estimator.basis)
         chosen = None if estimator.dim == "auto" else int(estimator.dim)
         made = given_basis(vectors, n_classes, chosen)
         basis, dim = made, made.basis.dim
@@ -266,6 +266,14 @@ def chosen_basis(estimator, n_classes):
         # Scaled to unit length, a number is 1 or -1: there is nothing to learn it by.
         raise ValueError(f"dim={dim} must be at least 2: a direction cannot be learnt on a line.")
     return dim, basis
+
+
+def _as_vectors(basis):
+    """A matrix from the vectors that the user gives."""
+    try:
+        return check_array(basis, dtype=np.float64, input_name="basis")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"basis must hold a vector of numbers in each row. {error}") from error
 
 
 def chosen_chunk(class_chunk, batch_size):

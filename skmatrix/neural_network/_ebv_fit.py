@@ -140,7 +140,8 @@ def proceed(estimator, X, y, weight, plan, validate):
             )
     except FloatingPointError as error:
         raise FloatingPointError(
-            f"{error} Lower lr={estimator.lr:g}, or raise temperature={estimator.temperature:g}."
+            f"{error} Lower lr={estimator.lr:g} or weight_decay={estimator.weight_decay:g}, or"
+            f" raise temperature={estimator.temperature:g}."
         ) from error
     finally:
         # Vectors are kept once, with the classes.

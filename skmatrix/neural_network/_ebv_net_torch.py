@@ -63,7 +63,7 @@ class EBVLoss(nn.Module):
     def __init__(self, loss, temperature, smoothing):
         super().__init__()
         self._loss = LOSSES[loss]
-        self._temperature = temperature
+        self._temperature = float(temperature)  # torch takes whole numbers of 64 bits alone
         self._smoothing = smoothing
         self._sums: dict = {}
         # Set for the time of a fit.

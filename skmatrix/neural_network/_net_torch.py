@@ -124,6 +124,9 @@ def held_net(module, criterion, *, optimizer, lr, batch_size, rng, device, callb
     net : HeldNet
         The net, initialised.
     """
+    for one in callbacks or ():
+        if not hasattr(one[-1] if isinstance(one, tuple) and one else one, "on_epoch_end"):
+            raise TypeError(f"callbacks must be those of skorch. Got {one!r}.")
     if optimizer in OPTIMIZERS:
         # One call for all weights: small networks spend their time on calls.
         options = {**options, "fused": True}

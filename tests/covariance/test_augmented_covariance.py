@@ -157,8 +157,8 @@ def test_there_is_no_set_output():
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"order": True}, TypeError, "order must be a whole number, not a bool. Got True"),
-        ({"lag": True}, TypeError, "lag must be a whole number, not a bool. Got True"),
+        ({"order": True}, TypeError, "'order' parameter .* Got True"),
+        ({"lag": True}, TypeError, "'lag' parameter .* Got True"),
         ({"order": 0}, ValueError, "'order' parameter of AugmentedCovariance"),
         ({"order": 2.0}, ValueError, "'order' parameter of AugmentedCovariance"),
         ({"order": "grid"}, ValueError, "'order' parameter of AugmentedCovariance"),
@@ -287,5 +287,6 @@ def test_a_missing_pyriemann_says_how_to_install_it(X, monkeypatch):
 
 @pytest.mark.parametrize(("order", "lag"), [("auto", 1), (2, "mi"), (True, 1), (2, [3, 1])])
 def test_the_function_takes_numbers(X, order, lag):
-    with pytest.raises((ValueError, TypeError), match=r"must be numbers|bool|does not go|ascend"):
+    message = r"must be numbers|Got True|does not go|ascend"
+    with pytest.raises((ValueError, TypeError), match=message):
         augmented_covariance(X, order, lag)
