@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -107,7 +108,8 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": [],
 }
-# Pages without sub-pages: an empty navigation column would only take their width.
+# Pages without sub-pages: an empty navigation column would only take their width. Examples need
+# that width for figures, and for code of 100 columns.
 html_sidebars = {
     page: []
     for page in [
@@ -118,6 +120,7 @@ html_sidebars = {
         "datasets",
         "benchmarks",
         "whats_new",
+        "auto_examples/*/plot_*",
     ]
 }
 
@@ -133,15 +136,26 @@ if _mathjax := os.environ.get("SKMATRIX_MATHJAX"):
     }
 
 
-def _insert_benchmarks(app, docname, source):
-    """Put the tables that `python -m tests.benchmarks --write` has made into benchmarks.rst."""
-    if docname == "benchmarks":
-        for path in sorted((HERE / "benchmarks").glob("*.rst")):
+def _tables(match):
+    """The tables whose names begin as a line `.. tables: kde` says, a subsection for each."""
+    text = ""
+    for prefix in match[1].split():
+        for path in sorted((HERE / "benchmarks").glob(f"{prefix}*.rst")):
             report = path.with_suffix(".json")
             title = path.stem
             if report.is_file():
                 title = json.loads(report.read_text(encoding="utf-8")).get("title", title)
-            source[0] += f"\n{title}\n{'=' * len(title)}\n\n.. include:: benchmarks/{path.name}\n"
+            text += f"\n{title}\n{'-' * len(title)}\n\n.. include:: benchmarks/{path.name}\n"
+    return text
+
+
+def _insert_benchmarks(app, docname, source):
+    """Put the tables that `python -m tests.benchmarks --write` has made into benchmarks.rst."""
+    if docname == "benchmarks":
+        source[0] = re.sub(r"^\.\. tables: (.+)$", _tables, source[0], flags=re.MULTILINE)
+        for path in (HERE / "benchmarks").glob("*.rst"):
+            if f"include:: benchmarks/{path.name}" not in source[0]:
+                raise ValueError(f"No line `.. tables:` of doc/benchmarks.rst takes {path.name}.")
 
 
 def setup(app):

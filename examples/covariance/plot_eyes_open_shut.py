@@ -139,10 +139,14 @@ _ = EmbeddingGridDisplay.from_estimator(search, name="Accuracy of MDM in 3 folds
 # much as one in a direction of much.
 
 model = AugmentedCovariance(order=3, lag=1).fit(X)
-AugmentedCovarianceDisplay.from_estimator(
+_ = AugmentedCovarianceDisplay.from_estimator(
     model, X, y, channel_names=eeg.channel_names, name="Mean augmented covariances"
 )
-AugmentedCovarianceDisplay.from_estimator(
+
+# %%
+# Open minus shut:
+
+_ = AugmentedCovarianceDisplay.from_estimator(
     model, X, y, kind="difference", channel_names=eeg.channel_names, name="Their difference"
 )
 

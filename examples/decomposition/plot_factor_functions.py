@@ -90,7 +90,9 @@ for ax, label in zip(display.ax_, "ts", strict=True):
 # -------------------
 #
 # How far the bound of the evidence is from where it ends, against the sweeps, from five starts one
-# by one. By default all five are begun, and the worse half is given up every ten sweeps.
+# by one. Beside each in the legend is where it ends: the higher, the better, so that the quick ones
+# have found the worse optimum. By default all five are begun, and the worse half is given up every
+# ten sweeps.
 
 from skmatrix.inspection import ConvergenceDisplay
 

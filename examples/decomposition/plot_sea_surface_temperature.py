@@ -123,7 +123,7 @@ fig.colorbar(dots, ax=axes[:3], label="°C", pad=0.01)
 doubt = axes[3].pcolormesh(longitude, latitude, on_grid(std), cmap="magma_r", vmin=0)
 axes[3].set(title="Standard deviation of the prediction", xlabel="longitude")
 fig.colorbar(doubt, ax=axes[3], label="°C", pad=0.01)
-axes[3].set_xticks(range(60, 361, 60), ["60° E", "120° E", "180°", "120° W", "60° W", "0°"])
+_ = axes[3].set_xticks(range(60, 361, 60), ["60° E", "120° E", "180°", "120° W", "60° W", "0°"])
 
 # %%
 # What it has learnt

@@ -66,7 +66,7 @@ def compare(name, work, *arrays):
         travel = min(travel, (bytes_sent() - before) / 1e6)
     data = sum(a.nbytes for a in here) / 1e6
     found[name] = local, distributed, travel, data
-    print(f"one process {local:.2f} s, cluster {distributed:.2f} s")
+    print(f"{name}: one process {local:.2f} s, cluster {distributed:.2f} s")
     print(f"{data:.1f} MB of data, {travel:.1f} MB handed on")
     print(f"largest relative difference {np.abs(answer - other).max() / np.abs(answer).max():.0e}")
 

@@ -215,7 +215,7 @@ for (top, bottom), name in zip(axes.T, shown, strict=True):
     image = bottom.imshow(size, cmap="magma", vmin=0, vmax=0.4)
     top.axis("off")
     bottom.axis("off")
-fig.colorbar(
+_ = fig.colorbar(
     image, ax=axes, location="bottom", aspect=60, label="error (range 0 to 1)", extend="max"
 )
 

@@ -143,9 +143,9 @@ ax.set(
 _ = ax.legend()
 
 # %%
-# With continuation the three matrices need the same number of epochs. Without it the harmless ones
-# do as well, and the last one gets stuck; at the end of a fit it is the held-out error, not the
-# fit of the observed entries, that shows it.
+# With continuation the three matrices need about the same number of epochs. Without it two of them
+# get stuck, the best conditioned one among them; with another seed it may be others. At the end of
+# a fit it is the held-out error, not the fit of the observed entries, that shows it.
 #
 # With ten factors none of this needs exact half steps, as the paper proves. Each epoch solves its
 # regressions by a few conjugate gradient steps, to a hundredth of their residual:

@@ -113,7 +113,7 @@ for ax in (left, right):
     ax.set_xticks(percent)
     ax.set_xlabel("answers hidden (%)")
 left.set(title="Error on the hidden answers", ylabel="RMSE (points on the scale from 1 to 6)")
-right.set(title="Time of fit_transform", ylabel="seconds", ylim=(0, None))
+right.set(title="Time of fit_transform", ylabel="seconds", yscale="log")
 _ = left.legend()
 
 # %%

@@ -175,7 +175,7 @@ right.plot(worst, ".", color="C0", label="coefficient")
 edges = [group(kind)[0] for kind in kinds] + [columns]
 right.set_xticks(
     [(a + b) / 2 for a, b in pairwise(edges)],
-    ["airline", "", "month", "destination", "hour"],
+    ["airline", "", "\nmonth", "destination", "hour"],
 )
 for edge in edges[:-1]:
     right.axvline(edge - 0.5, color="0.7", lw=1)

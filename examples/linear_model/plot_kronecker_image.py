@@ -163,7 +163,7 @@ styles = [("#0072B2", "o"), ("#D55E00", "s"), ("0.5", "^")]
 for (name, values), (color, marker) in zip(lines.items(), styles, strict=True):
     ax.plot(100 * sizes**2 / truth.size, values, color=color, marker=marker)
     ax.annotate(f" {name}", (57, values[-1]), color=color, va="center")
-ax.set(
+_ = ax.set(
     title="Quality against the number of mixtures",
     xlabel="mixtures per 100 pixels",
     ylabel="peak signal-to-noise ratio (dB)",
