@@ -4,6 +4,7 @@ import math
 import os
 import sys
 import warnings
+from numbers import Number
 from types import FrameType
 
 import sklearn
@@ -61,9 +62,9 @@ class Iterations:
         Largest number of iterations.
     tol : float
         The loop has converged when a change is at most `tol`.
-    metadata : dict, default=None
-        Passed to the callbacks with X and y, such as ``{"sample_weight": w}``: what a score
-        of the fit needs besides them.
+    sample_weight : float or array-like, default=None
+        Weights of the rows, passed to the callbacks with X and y, so that they score as the fit
+        weighs.
     done : int, default=0
         Iterations that lie behind and count towards `max_iter`.
 
@@ -77,13 +78,16 @@ class Iterations:
         Whether a change reached `tol`, or ``stop`` was called.
     """
 
-    def __init__(self, estimator, X, y=None, *, max_iter, tol, metadata=None, done=0):
+    def __init__(self, estimator, X, y=None, *, max_iter, tol, sample_weight=None, done=0):
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter = done
         self.history = []
         self.converged = False
         self._estimator = estimator
+        # The same weight for all is none.
+        equal = sample_weight is None or isinstance(sample_weight, Number)
+        metadata = None if equal else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
         self._verbose = getattr(estimator, "verbose", 0)
         self._change = None

@@ -45,7 +45,7 @@ INSTANCES: dict[str, list[dict]] = {
         for sketch in ("srht", "gaussian", "sparse_sign", "uniform")
     ],
     "SketchedRegression": [{}, {"solver": "lapack", "alpha": 1e-3}],
-    "VariationalQuantumClassifier": [{"max_qubits": 4, "n_restarts": 2}],
+    "VariationalQuantumClassifier": [{"max_qubits": 4, "n_init": 2}],
 }
 
 # Optional packages without which an estimator cannot be fitted.

@@ -191,7 +191,7 @@ def test_callbacks_see_the_fit_and_each_iteration():
 def test_metadata_reaches_the_callbacks():
     recorder = Recorder()
     model = Halving(tol=0.5).set_callbacks(recorder)
-    loop = Iterations(model, X, Y, max_iter=2, tol=1, metadata={"sample_weight": Y})
+    loop = Iterations(model, X, Y, max_iter=2, tol=1, sample_weight=Y)
     for _ in loop:
         loop.update(0.0)
     assert recorder.data[2]["sample_weight"] is Y

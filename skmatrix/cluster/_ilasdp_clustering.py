@@ -89,14 +89,14 @@ class ILASDPClustering(
         Whether to bound the last program, for `certificate_`.
     solver_options : dict or None, default=None
         "tol", 1e-4 unless given, and "max_iter", 3,000, of the solver of each program.
-    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
-        Where passes over the points run; small problems run on the host.
     n_jobs : int or None, default=None
         Starts that run at once; None means 1, and -1 as many as cores.
     random_state : int, RandomState instance or None, default=None
         Source of the starts.
     verbose : int, default=0
-        Whether each start prints a line.
+        If positive, a line is printed for each start.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where passes over the points run; small problems run on the host.
 
     Attributes
     ----------
@@ -269,10 +269,10 @@ class ILASDPClustering(
         n_subsample=None,
         certify=False,
         solver_options=None,
-        backend="auto",
         n_jobs=None,
         random_state=None,
         verbose=0,
+        backend="auto",
     ):
         self.n_clusters = n_clusters
         self.covariance_type = covariance_type
@@ -291,10 +291,10 @@ class ILASDPClustering(
         self.n_subsample = n_subsample
         self.certify = certify
         self.solver_options = solver_options
-        self.backend = backend
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -302,7 +302,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, dask array} of shape (n_samples, n_features)
             Data. A dask array or data frame is sampled as `n_subsample` says, which must be set;
             the others of its rows follow where they are, and `labels_` and `memberships_` are lazy.
         y : None
@@ -408,7 +408,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -426,12 +426,12 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
         -------
-        probabilities : array of shape (n_queries, n_clusters)
+        proba : array of shape (n_queries, n_clusters)
             Probabilities.
         """
         if is_dask(X):
@@ -445,7 +445,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -463,7 +463,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -481,7 +481,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
         y : None
             Ignored.
@@ -512,7 +512,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -527,7 +527,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -542,7 +542,7 @@ class ILASDPClustering(
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns

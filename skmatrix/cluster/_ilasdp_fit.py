@@ -136,12 +136,12 @@ def _fit_starts(estimator, X, data, setup):
     names = setup.names
     seeds = setup.rng.randint(np.iinfo(np.int32).max, size=len(names))
     starts = list(zip(names, seeds, strict=True))
-    width = effective_n_jobs(estimator.n_jobs)
+    width = min(effective_n_jobs(estimator.n_jobs), len(starts))
     groups = [starts[i : i + width] for i in range(0, len(starts), width)]
     outcomes: list = []
     with single_threaded_blas:
         for group in tasks(estimator, X, None, groups, "starts"):
-            outcomes += Parallel(n_jobs=estimator.n_jobs, prefer="threads")(
+            outcomes += Parallel(n_jobs=width, prefer="threads")(
                 delayed(_run)(data, setup, name, seed) for name, seed in group
             )
             if estimator.verbose:

@@ -48,7 +48,6 @@ def starting_labels(name, data, tolerance, rng):
             n_groups,
             solver="nlr",
             rank=None,
-            n_init=1,
             tolerance=tolerance,
             rng=rng,
         )

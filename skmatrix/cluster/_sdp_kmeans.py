@@ -9,12 +9,13 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
+from sklearn.callback import CallbackSupportMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
-from .._iterate import warn_caller
+from .._iterate import tasks, warn_caller
 from .._sklearn import Interval, StrOptions, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
@@ -33,7 +34,13 @@ from ._sdp_rounding import group_memberships, lloyd
 from ._sdp_solvers import SOLVERS, Tolerance, refuse_missing_solver
 
 
-class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
+class SDPKMeans(
+    CallbackSupportMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    ClusterMixin,
+    BaseEstimator,
+):
     r"""K-means by its semidefinite program, with a proof of how good the partition is.
 
     Use it where K-means depends on its start: many features and few points, groups that are close
@@ -63,10 +70,12 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         Root mean square of the row sums less one at which the solver stops.
     max_iter : int, default=3000
         Steps of the solver at most.
-    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
-        Where the solver runs; what is small runs on the host.
     random_state : int, RandomState instance or None, default=None
         Source of the starts and of the sample.
+    verbose : int, default=0
+        If positive, a line is printed for each start.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where the solver runs; what is small runs on the host.
 
     Attributes
     ----------
@@ -83,6 +92,8 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         U, with ``Z = U U^T``, for the points that were clustered.
     objective_ : float
         Objective of the program for centred data.
+    solver_ : str
+        "nlr", "admm" or "cvxpy"; "closed form" for one group, or as many as points.
     n_iter_ : int
         Steps of the solver.
     converged_ : bool
@@ -178,8 +189,9 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         "certify": ["boolean"],
         "tol": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "backend": CONSTRAINT,
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "backend": CONSTRAINT,
     }
 
     def __init__(
@@ -193,8 +205,9 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         certify=False,
         tol=1e-4,
         max_iter=3000,
-        backend="auto",
         random_state=None,
+        verbose=0,
+        backend="auto",
     ):
         self.n_clusters = n_clusters
         self.solver = solver
@@ -204,8 +217,9 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.certify = certify
         self.tol = tol
         self.max_iter = max_iter
-        self.backend = backend
         self.random_state = random_state
+        self.verbose = verbose
+        self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -213,7 +227,7 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, dask array} of shape (n_samples, n_features)
             Data. A dask array or data frame is sampled as `n_subsample` says, which must be set;
             the others of its rows follow where they are, and `labels_` and `memberships_` are lazy.
         y : None
@@ -269,15 +283,19 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         sample = data if chosen is None else data[chosen]
         check_sample(sample, self.n_clusters)
         engine = solver_engine(be, sample.size)
+        solver = "nlr" if self.solver == "auto" else self.solver
+        # There is no chance in the other solvers.
+        starts = range(self.n_init if solver == "nlr" else 1)
         found = cluster(
             engine,
             sample,
             self.n_clusters,
-            solver=self.solver,
+            solver=solver,
             rank=self.rank,
-            n_init=self.n_init,
             tolerance=Tolerance(self.tol, self.max_iter),
             rng=rng,
+            starts=tasks(self, X, None, starts, "start"),
+            report=self._report if self.verbose else None,
         )
         labels, centers, solution = found.labels, found.centers, found.solution
         self.certificate_ = certificate(engine, sample, labels) if self.certify else None
@@ -297,6 +315,7 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
         self.memberships_ = self._home(be, X, memberships)
         self.factor_ = self._home(be, X, factor)
         self.objective_ = float(found.value)
+        self.solver_ = found.solver
         self.n_iter_ = 1 if solution is None else solution.n_steps
         self.converged_ = solution is None or solution.converged
         self.feasibility_ = 0.0 if solution is None else solution.feasibility
@@ -308,6 +327,13 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
                 " accept a larger tol.",
                 ConvergenceWarning,
             )
+
+    def _report(self, start, found):
+        """Print a line about a start."""
+        print(
+            f"[{type(self).__name__}] start {start + 1}:"
+            f" inertia={found.inertia:.6g}, iterations={found.solution.n_steps}"
+        )
 
     @staticmethod
     def _home(be, X, values):
@@ -338,7 +364,7 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -356,7 +382,7 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
 
         Returns
@@ -374,7 +400,7 @@ class SDPKMeans(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin,
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
+        X : {array-like, dask array} of shape (n_queries, n_features)
             Points.
         y : None
             Ignored.

@@ -56,7 +56,7 @@ def square_root(X):
     return X if p <= n else np.asarray(np.linalg.qr(X.T, mode="r")).T
 
 
-def cluster(be, X, n_groups, *, solver, rank, n_init, tolerance, rng):
+def cluster(be, X, n_groups, *, solver, rank, tolerance, rng, starts=(0,), report=None):
     """Solve the K-means program and round its solution, equations (2) to (6).
 
     Parameters
@@ -67,16 +67,18 @@ def cluster(be, X, n_groups, *, solver, rank, n_init, tolerance, rng):
         Centred data.
     n_groups : int
         Number of groups.
-    solver : {"auto", "nlr", "admm", "cvxpy"}
+    solver : {"nlr", "admm", "cvxpy"}
         Solver.
     rank : int or None
         Columns of the factor; None means twice as many as groups.
-    n_init : int
-        Random starts of the low-rank solver.
     tolerance : Tolerance
         When it stops.
     rng : RandomState
         Source of the starts.
+    starts : iterable of int
+        Numbers of the starts.
+    report : callable, default=None
+        Told of the number of each start and what came of it.
 
     Returns
     -------
@@ -90,11 +92,12 @@ def cluster(be, X, n_groups, *, solver, rank, n_init, tolerance, rng):
     root = np.ascontiguousarray(square_root(X))
     program = Program.of(be, be.load(root[None]), np.zeros((1, n)), float(n_groups))
     best = None
-    solver = "nlr" if solver == "auto" else solver
-    for _ in range(n_init if solver == "nlr" else 1):
+    for start in starts:
         factor = random_factor(rng, 1, n, rank or 2 * n_groups, n_groups)
         solution = solve(program, factor, solver=solver, tolerance=tolerance)
         found = _rounded(X, n_groups, solution, solver)
+        if report is not None:
+            report(start, found)
         best = found if best is None or found.inertia < best.inertia else best
     return best
 

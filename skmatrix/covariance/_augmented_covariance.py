@@ -83,10 +83,10 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         Trials that the rules look at, drawn at random.
     n_channels : int or None, default=None
         For X of two dimensions, number of channels, one after the other in each row; None is one.
-    random_state : int, RandomState instance or None, default=None
-        Source of the sample of trials.
     n_jobs : int or None, default=None
         Threads over blocks of trials; None means 1, unless in a joblib context, and -1 all cores.
+    random_state : int, RandomState instance or None, default=None
+        Source of the sample of trials.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where the covariances are computed. The rules run on the host.
 
@@ -183,8 +183,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         max_lag=None,
         n_selection_trials=30,
         n_channels=None,
-        random_state=None,
         n_jobs=None,
+        random_state=None,
         backend="auto",
     ):
         self.order = order
@@ -197,8 +197,8 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
         self.max_lag = max_lag
         self.n_selection_trials = n_selection_trials
         self.n_channels = n_channels
-        self.random_state = random_state
         self.n_jobs = n_jobs
+        self.random_state = random_state
         self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -135,13 +135,13 @@ class AugmentedCovarianceClassifier(
         Trials that the rules look at, drawn at random.
     n_channels : int or None, default=None
         For X of two dimensions, number of channels, one after the other in each row; None is one.
-    random_state : int, RandomState instance or None, default=None
-        Source of the sample of trials and of the folds.
     n_jobs : int or None, default=None
         Threads over blocks of trials, and over folds; None means 1, unless in a joblib context,
         and -1 all cores.
+    random_state : int, RandomState instance or None, default=None
+        Source of the sample of trials and of the folds.
     verbose : int, default=0
-        Whether to print a line for each candidate.
+        If positive, a line is printed for each candidate.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where the covariances are computed. Their geometry is computed on the host.
 
@@ -252,8 +252,8 @@ class AugmentedCovarianceClassifier(
         max_lag=None,
         n_selection_trials=30,
         n_channels=None,
-        random_state=None,
         n_jobs=None,
+        random_state=None,
         verbose=0,
         backend="auto",
     ):
@@ -274,8 +274,8 @@ class AugmentedCovarianceClassifier(
         self.max_lag = max_lag
         self.n_selection_trials = n_selection_trials
         self.n_channels = n_channels
-        self.random_state = random_state
         self.n_jobs = n_jobs
+        self.random_state = random_state
         self.verbose = verbose
         self.backend = backend
 
@@ -465,7 +465,7 @@ class AugmentedCovarianceClassifier(
 
         Returns
         -------
-        label : array of shape (n_trials,)
+        labels : array of shape (n_trials,)
             Labels.
         """
         check_is_fitted(self)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, delayed, effective_n_jobs
 from scipy.stats import rankdata
 from sklearn.base import clone
 
@@ -86,7 +86,8 @@ class Search:
 
     def judge(self, candidate, matrices):
         """Add the scores of a candidate with these matrices, and return its best mean."""
-        parallel = Parallel(n_jobs=self.n_jobs, prefer="threads")
+        width = min(effective_n_jobs(self.n_jobs), len(self.folds))
+        parallel = Parallel(n_jobs=width, prefer="threads")
         found = parallel(delayed(self._judge_fold)(matrices, *fold) for fold in self.folds)
         self.candidates.append(candidate)
         self._runs.append(np.stack(found, axis=1))  # models, folds, (score, fit, scoring)

@@ -120,14 +120,14 @@ def select_embedding(
         It is lowered until the copies of a given order fit.
     max_order : int, default=10
         Largest order that a rule may choose.
-    max_lag : int, default=None
+    max_lag : int or None, default=None
         Largest lag that a rule may choose, at most half of `n_times`. None is a quarter of
         `n_times`, or a third for the delays of "mdop", and at most 50.
     n_selection_trials : int, default=30
         Number of trials to look at, drawn at random.
     random_state : int, RandomState instance or None, default=None
         Source of the draw. The lag can change by a few samples from one draw to another.
-    n_channels : int, default=None
+    n_channels : int or None, default=None
         For X of two dimensions, the number of channels; None is one.
 
     Returns

@@ -333,7 +333,7 @@ def make_var_process(
         Number of samples of a trial.
     noise_covariance : array-like of shape (n_channels, n_channels), default=None
         Covariance of the noise, symmetric and positive semidefinite; None is the identity.
-    n_lags : int, default=None
+    n_lags : int or None, default=None
         Number of lagged covariances to return; None is ``order + 1``, as many as determine the
         process.
     random_state : int, RandomState instance or None, default=None

@@ -89,7 +89,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     random_state : int, RandomState instance or None, default=None
         Source of the starts.
     verbose : int, default=0
-        Whether each sweep of the last start left prints a line.
+        If positive, a line is printed for each sweep of the last start left.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where the sums over entries run; filters along coordinates run on the host.
 
@@ -321,7 +321,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
                 )
                 for seed in seeds
             ]
-            self._set_fitted(be, X, self._ascend(be, X, y, runs))
+            self._set_fitted(be, X, self._ascend(be, X, y, runs, sample_weight))
         return self
 
     def _standardised(self, y, weight):
@@ -338,7 +338,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         self.intercept_, self.y_scale_ = centre * largest, scale * largest
         return (y - centre) / scale
 
-    def _ascend(self, be, X, y, runs):
+    def _ascend(self, be, X, y, runs, sample_weight):
         """Sweep until the bound stops rising: the best of the starts, after trials of all."""
         n_sweeps = self.n_warmup
         while len(runs) > 1:
@@ -350,7 +350,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             runs[:] = sorted(runs, key=lambda run: -run.bound)[: (len(runs) + 1) // 2]
         best = runs[0]
         rule = {"max_iter": self.max_iter, "tol": self.tol, "done": best.n_sweeps}
-        loop = Iterations(self, X, y, **rule)
+        loop = Iterations(self, X, y, sample_weight=sample_weight, **rule)
         for _ in loop:
             best.sweep()
             loop.update(

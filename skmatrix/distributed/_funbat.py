@@ -128,7 +128,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     rng = check_random_state(estimator.random_state)
     seeds = rng.randint(np.iinfo(np.int32).max, size=estimator.n_init)
     runs = [_Run(estimator, start(seed), bounds) for seed in seeds]
-    estimator._set_fitted(be, X, estimator._ascend(be, X, y, runs))
+    estimator._set_fitted(be, X, estimator._ascend(be, X, y, runs, sample_weight))
     return estimator
 
 

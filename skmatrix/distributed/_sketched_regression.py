@@ -126,7 +126,8 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     origin = Origin.of(estimator, first, np.empty(0, dtype=dtype), y)
 
     def make_loop():
-        return Iterations(estimator, X, y, max_iter=estimator.max_iter, tol=estimator.tol)
+        rule = {"max_iter": estimator.max_iter, "tol": estimator.tol}
+        return Iterations(estimator, X, y, sample_weight=sample_weight, **rule)
 
     found = fit_rows(
         estimator,

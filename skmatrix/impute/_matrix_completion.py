@@ -16,7 +16,7 @@ from .._threads import fit_threads, thread_pool
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
 from . import _matrix_completion_queries as queries
-from ._matrix_completion_alternation import augment, fold_in
+from ._matrix_completion_alternation import augment, fold_in, method_of, resolve_solver
 from ._matrix_completion_entries import read_entries, refuse_duplicates, refuse_formats
 from ._matrix_completion_fit import (
     Reporter,
@@ -117,12 +117,12 @@ class MatrixCompletion(
         Whether to append the columns of a :class:`sklearn.impute.MissingIndicator`; dense X only.
     score_fraction : float, default=0.2
         Share of the entries of each row that :meth:`score` hides.
-    n_jobs : int or None, default=None
-        Threads of the compiled half step; None means 1, unless in a joblib context, and -1 all
-        cores. The result does not depend on it.
     dtype : {"float32", "float64"} or None, default=None
         Precision. None keeps float32 and takes float64 for all else. "float32" halves memory
         and is precise enough for ratings, not for exact recovery.
+    n_jobs : int or None, default=None
+        Threads of the compiled half step; None means 1, unless in a joblib context, and -1 all
+        cores. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Source of the random start, of held-out entries and of what `score` hides. Pass an int
         for the same result in every call.
@@ -158,6 +158,8 @@ class MatrixCompletion(
     noise_std_ : float
         Standard deviation of the residuals, corrected for the effective degrees of freedom of the
         factors and biases. Weights count as repetitions.
+    solver_ : {"pcg", "cholesky", "sketch"}
+        The solver that ran.
     n_iter_ : int
         Number of epochs.
     converged_ : bool
@@ -272,8 +274,8 @@ class MatrixCompletion(
         output="imputed",
         add_indicator=False,
         score_fraction=0.2,
-        n_jobs=None,
         dtype=None,
+        n_jobs=None,
         random_state=None,
         verbose=0,
         backend="auto",
@@ -297,8 +299,8 @@ class MatrixCompletion(
         self.output = output
         self.add_indicator = add_indicator
         self.score_fraction = score_fraction
-        self.n_jobs = n_jobs
         self.dtype = dtype
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
         self.backend = backend
@@ -435,6 +437,7 @@ class MatrixCompletion(
             "embedding_": home.asarray(embedding, copy=True),
             "row_bias_": home.asarray(row_bias, copy=True),
             "n_components_": k,
+            "solver_": method_of(resolve_solver(self.solver, self.alpha), k),
             "offset_": units.offset,
             "unit_": units.unit,
             "center_": units.center,

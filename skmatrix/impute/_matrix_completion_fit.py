@@ -334,6 +334,8 @@ class Reporter:
         A MatrixCompletion, or one that holds it.
     X, y : array-like
         The data that it was called with.
+    sample_weight : array-like or None
+        Weights of the rows of X.
     wrap : callable or None
         Turns the fitted attributes of a MatrixCompletion into those of the estimator; None
         where they are the same.
@@ -342,6 +344,7 @@ class Reporter:
     estimator: Any
     X: Any
     y: Any = None
+    sample_weight: Any = None
     wrap: Any = None
 
 
@@ -393,7 +396,12 @@ def run_epochs(estimator, reporter, start, units, held, state):
     wrap = reporter.wrap if reporter.wrap is not None else dict
     begin = time.perf_counter()
     loop = Iterations(
-        reporter.estimator, reporter.X, reporter.y, max_iter=estimator.max_iter, tol=estimator.tol
+        reporter.estimator,
+        reporter.X,
+        reporter.y,
+        max_iter=estimator.max_iter,
+        tol=estimator.tol,
+        sample_weight=reporter.sample_weight,
     )
     for i in loop:
         ridge = ridge_of_epoch(i, alpha, unit, continuation)

@@ -76,12 +76,12 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         no longer falls, and the best factors are kept.
     n_iter_no_change : int, default=3
         Epochs without a smaller held-out error that end the fit.
-    n_jobs : int or None, default=None
-        Threads of the compiled half step; None means 1, unless in a joblib context, and -1 all
-        cores. The result does not depend on it.
     dtype : {"float32", "float64"} or None, default=None
         Precision. None keeps float32 and takes float64 for all else. "float32" halves memory
         and is precise enough for ratings, not for exact recovery.
+    n_jobs : int or None, default=None
+        Threads of the compiled half step; None means 1, unless in a joblib context, and -1 all
+        cores. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
         Source of the random start and of held-out entries. Pass an int for the
         same result in every call.
@@ -101,6 +101,8 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         Maps identifiers to positions.
     n_iter_ : int
         Number of epochs.
+    converged_ : bool
+        Whether `tol`, or early stopping, ended the fit.
     n_features_in_ : int
         2.
     feature_names_in_ : ndarray of shape (2,)
@@ -152,8 +154,8 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         clip=None,
         validation_fraction=0.0,
         n_iter_no_change=3,
-        n_jobs=None,
         dtype=None,
+        n_jobs=None,
         random_state=None,
         verbose=0,
         backend="auto",
@@ -172,8 +174,8 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
         self.clip = clip
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
-        self.n_jobs = n_jobs
         self.dtype = dtype
+        self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
         self.backend = backend
@@ -247,10 +249,11 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
                 setattr(part, name, value)
             return self._attributes(encoder, part)
 
-        completion._fit(matrix, entry_weight, Reporter(self, X, y, wrap))
+        completion._fit(matrix, entry_weight, Reporter(self, X, y, sample_weight, wrap))
         for name, value in self._attributes(encoder, completion).items():
             setattr(self, name, value)
         self.n_iter_ = completion.n_iter_
+        self.converged_ = completion.converged_
 
     @staticmethod
     def _attributes(encoder, completion):
@@ -288,7 +291,7 @@ class MatrixCompletionRegressor(CallbackSupportMixin, RegressorMixin, BaseEstima
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        y_pred : ndarray of shape (n_samples,)
             The values, within `clip`.
         std : ndarray of shape (n_samples,)
             Only if `return_std`.

@@ -26,7 +26,7 @@ class BasisCoherenceDisplay:
         Absolute cosines between different vectors.
     bounds : dict
         What the largest cannot be below, see :func:`~skmatrix.neural_network.coherence_bounds`.
-    coherence : float, default=None
+    coherence : float or None, default=None
         The largest cosine of all vectors; None takes that of `cosines`.
     estimator_name : str, default=None
         Title of the plot.

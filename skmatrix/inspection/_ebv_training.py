@@ -23,7 +23,7 @@ class EBVTrainingDisplay:
     ----------
     history : list of dict
         Epochs, as ``history_`` of :class:`~skmatrix.neural_network.EBVClassifier`.
-    best_epoch : int, default=None
+    best_epoch : int or None, default=None
         Epoch whose weights were taken, counted from 1. None draws no mark.
     estimator_name : str, default=None
         Title of the figure.

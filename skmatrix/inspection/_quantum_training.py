@@ -199,7 +199,7 @@ class BandwidthDisplay:
 
 
 class VariationalTrainingDisplay:
-    """Loss of a variational circuit against the iterations, for all restarts.
+    """Loss of a variational circuit against the iterations, for all starts.
 
     Make one with :meth:`from_estimator` or :meth:`from_curves`; the constructor takes what they
     find.
@@ -207,7 +207,7 @@ class VariationalTrainingDisplay:
     Parameters
     ----------
     data : dict
-        What is drawn: ``curves``, the losses of each restart, ``best``, the position of the best,
+        What is drawn: ``curves``, the losses of each start, ``best``, the position of the best,
         and ``loss``, the name of the loss.
     estimator_name : str, default=None
         Title of the plot.
@@ -219,7 +219,7 @@ class VariationalTrainingDisplay:
     figure_ : matplotlib Figure
         The figure.
     lines_ : list of matplotlib Line2D
-        The curves, one for each restart.
+        The curves, one for each start.
 
     See Also
     --------
@@ -227,7 +227,7 @@ class VariationalTrainingDisplay:
 
     Notes
     -----
-    The loss of a circuit has many local minima. If the restarts end far from each other and few
+    The loss of a circuit has many local minima. If the starts end far from each other and few
     near the best, more of them may find a better one; if all go down still at the end, raise
     `max_iter`.
 
@@ -257,7 +257,7 @@ class VariationalTrainingDisplay:
         name : str, default=None
             Title; None takes the name of the estimator.
         line_kwargs : dict, default=None
-            Keywords of the curve of the best restart.
+            Keywords of the curve of the best start.
 
         Returns
         -------
@@ -291,7 +291,7 @@ class VariationalTrainingDisplay:
         Parameters
         ----------
         curves : list of array-like of shape (n_iterations,)
-            Losses of each restart, which may differ in length.
+            Losses of each start, which may differ in length.
         best : int, default=None
             Position of the curve to highlight; None takes that of the lowest last loss.
         loss : str, default="Loss"
@@ -301,7 +301,7 @@ class VariationalTrainingDisplay:
         name : str, default=None
             Title.
         line_kwargs : dict, default=None
-            Keywords of the curve of the best restart.
+            Keywords of the curve of the best start.
 
         Returns
         -------
@@ -318,7 +318,7 @@ class VariationalTrainingDisplay:
         if not curves or any(curve.ndim != 1 or curve.size == 0 for curve in curves):
             shapes = [curve.shape for curve in curves]
             raise ValueError(
-                "curves must be one-dimensional arrays of at least one loss, one for each restart."
+                "curves must be one-dimensional arrays of at least one loss, one for each start."
                 f" Got the shapes {shapes}."
             )
         if best is None:
@@ -338,7 +338,7 @@ class VariationalTrainingDisplay:
         name : str, default=None
             Title; None takes ``estimator_name``.
         line_kwargs : dict, default=None
-            Keywords of the curve of the best restart.
+            Keywords of the curve of the best start.
 
         Returns
         -------
@@ -358,13 +358,13 @@ class VariationalTrainingDisplay:
             # Dots at the ends, which are local minima or where the iterations ran out.
             style = {"color": "0.6", "lw": 1, "marker": ".", "markevery": [-1]}
             if i == best:
-                label = f"Best of {len(curves)} restarts: {curve[-1]:.3g}"
+                label = f"Best of {len(curves)} starts: {curve[-1]:.3g}"
                 style |= {"color": "#0072B2", "lw": 2.5, "ms": 12, "zorder": 3, "label": label}
                 style |= line_kwargs or {}
             self.lines_ += ax.plot(np.arange(curve.size), curve, **style)
         others = [line for i, line in enumerate(self.lines_) if i != best]
         if others:
-            others[0].set_label("Other restarts")
+            others[0].set_label("Other starts")
         else:
             self.lines_[0].set_label(f"Last: {curves[0][-1]:.3g}")
         ax.xaxis.get_major_locator().set_params(integer=True)

@@ -99,8 +99,8 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
     random_state : int, RandomState instance or None, default=None
         Source of the random starts.
     verbose : int, default=0
-        Whether each iteration prints a line. Of several solvers or starts, it is those of the last
-        that is left.
+        If positive, a line is printed for each iteration; of several solvers or starts, those of
+        the last one left.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where products along modes run. Arithmetic is in double precision.
 

@@ -47,6 +47,7 @@ LAZY = (
     "preconditioned_singular_values_",
     "gradient_history_",
     "n_iter_",
+    "converged_",
     "solver_",
     "sketch_",
     "sketch_size_",
@@ -101,7 +102,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         Ridge penalty of the squared coefficients, as in :class:`~sklearn.linear_model.Ridge`.
     fit_intercept : bool, default=True
         Whether to fit an intercept, which is never penalised.
-    sparse_sign_nnz : int, default=8
+    n_nonzero : int, default=8
         Non-zeros per row of the data in a "sparse_sign" sketch.
     tol : float, default=1e-12
         "iterative" stops when the gradient has fallen to this share.
@@ -121,6 +122,8 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         not depend on it. BLAS runs on one thread during a fit.
     random_state : int, RandomState instance or None, default=None
         Seed of the sketch. Pass an int for the same result in every call.
+    verbose : int, default=0
+        If positive, a line is printed for each step of "iterative".
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where the passes over the data run. What is small is solved on the host.
 
@@ -160,6 +163,8 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         Share of the gradient that is left after each step of "iterative", empty for others.
     n_iter_ : int
         Conjugate gradient steps of "iterative", 1 and the refinement steps for "direct", else 1.
+    converged_ : bool
+        Whether "iterative" has reached `tol`; True for the other solvers.
     n_samples_seen_ : int
         Rows that were fitted.
     n_features_in_ : int
@@ -242,7 +247,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         "delta": [Interval(Real, 0, 1, closed="neither")],
         "alpha": [Interval(Real, 0, None, closed="left"), "array-like"],
         "fit_intercept": ["boolean"],
-        "sparse_sign_nnz": [Interval(Integral, 1, None, closed="left")],
+        "n_nonzero": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "refine": [Interval(Integral, 0, None, closed="left")],
@@ -250,6 +255,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         "rank_tol": [Interval(Real, 0, 1, closed="left"), None],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
         "backend": CONSTRAINT,
     }
 
@@ -263,7 +269,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         delta=0.01,
         alpha=0.0,
         fit_intercept=True,
-        sparse_sign_nnz=8,
+        n_nonzero=8,
         tol=1e-12,
         max_iter=100,
         refine=1,
@@ -271,6 +277,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         rank_tol=None,
         n_jobs=None,
         random_state=None,
+        verbose=0,
         backend="auto",
     ):
         self.solver = solver
@@ -280,7 +287,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         self.delta = delta
         self.alpha = alpha
         self.fit_intercept = fit_intercept
-        self.sparse_sign_nnz = sparse_sign_nnz
+        self.n_nonzero = n_nonzero
         self.tol = tol
         self.max_iter = max_iter
         self.refine = refine
@@ -288,6 +295,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
         self.rank_tol = rank_tol
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.verbose = verbose
         self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -331,12 +339,10 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             X, y, rows = read_rows(self, be, X, y, sample_weight, reset=True)
             rows = rows.levelled()
             penalties = check_penalties(self.alpha, rows.layout.n_targets)
-            metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+            rule = {"max_iter": self.max_iter, "tol": self.tol, "sample_weight": sample_weight}
 
             def make_loop():
-                return Iterations(
-                    self, X, y, max_iter=self.max_iter, tol=self.tol, metadata=metadata
-                )
+                return Iterations(self, X, y, **rule)
 
             origin = Origin.of(self, rows, X, y)
 

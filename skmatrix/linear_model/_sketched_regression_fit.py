@@ -23,7 +23,7 @@ from ._sketched_regression_stream import TriangleStream
 from ._sketched_regression_triangle import Layout, column_condition, triangularise
 
 # Parameters that a stream cannot change.
-_STREAM_PARAMETERS = ("solver", "sketch", "sketch_size", "fit_intercept", "sparse_sign_nnz")
+_STREAM_PARAMETERS = ("solver", "sketch", "sketch_size", "fit_intercept", "n_nonzero")
 
 
 @dataclass
@@ -44,6 +44,8 @@ class Found:
         Share of the gradient after each step of "iterative".
     stream : TriangleStream or None
         What `partial_fit` goes on from.
+    converged : bool
+        Whether "iterative", if it ran, has reached its tolerance.
     """
 
     solution: Solution
@@ -52,6 +54,7 @@ class Found:
     certificate: dict | None = None
     history: tuple = ()
     stream: Any = None
+    converged: bool = True
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ class Origin:
             "preconditioned_singular_values_": solution.spectrum,
             "gradient_history_": np.asarray(found.history, dtype=np.float64),
             "n_iter_": solution.n_iter,
+            "converged_": found.converged,
             "solver_": found.solver,
             "sketch_": None if found.matrix is None else found.matrix.kind,
             "sketch_size_": None if found.matrix is None else found.matrix.n_components,
@@ -251,14 +255,16 @@ def fit_rows(estimator, rows, penalties, plan, *, make_loop, describe):
         for penalty, chosen in groups
     ]
     descents = [fit.descent for _, fit in fits if fit.descent is not None]
-    n_iter, history = 1, ()
+    n_iter, history, converged = 1, (), True
     if descents:
 
         def state():
             return describe(_gathered(fits, layout, _Fit.parameters))
 
-        n_iter, history = descend(descents, make_loop(), state)
-    return _join([(chosen, fit.finish(n_iter, history)) for chosen, fit in fits], layout)
+        n_iter, history, converged = descend(descents, make_loop(), state)
+    found = _join([(chosen, fit.finish(n_iter, history)) for chosen, fit in fits], layout)
+    found.converged = converged
+    return found
 
 
 def solve_stream(settings, be, stream, layout):

@@ -255,4 +255,4 @@ def make_sketch(estimator, n_components, seed, *, sparse, solver, n_features, n_
             ' is not known. Use sketch="srht" or "sparse_sign".'
         )
     known = n_samples if kind == "uniform" else None
-    return Sketch(kind, n_components, seed, estimator.sparse_sign_nnz, known)
+    return Sketch(kind, n_components, seed, estimator.n_nonzero, known)

@@ -396,6 +396,8 @@ def descend(descents, loop, state):
         Number of steps.
     history : tuple of float
         Largest share of the gradient that was left after each.
+    converged : bool
+        Whether all descents have reached their goals, or the tolerance.
     """
     for _ in loop:
         share = max(descent.step() for descent in descents)
@@ -406,7 +408,7 @@ def descend(descents, loop, state):
         if last and share <= loop.tol:
             # A later stage asks for more than the tolerance does.
             loop.stop("the tolerance is reached")
-    return loop.n_iter, tuple(loop.history)
+    return loop.n_iter, tuple(loop.history), loop.converged
 
 
 class _Stage:

@@ -353,7 +353,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        label : array of shape (n_queries,)
+        labels : array of shape (n_queries,)
             Labels.
         """
         be, _, log_proba = self._log_proba(X, "predict")

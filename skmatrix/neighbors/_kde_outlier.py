@@ -224,7 +224,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
 
         Returns
         -------
-        label : array of shape (n_queries,)
+        labels : array of shape (n_queries,)
             -1 for outliers, 1 for others.
         """
         decision = self._score(X, "predict") - self.offset_

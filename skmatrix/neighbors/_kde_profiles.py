@@ -80,7 +80,7 @@ def log_integral(kernel, d, df=None):
         One of `KERNELS`.
     d : int
         Dimension.
-    df : float, default=None
+    df : float or None, default=None
         Degrees of freedom of "student".
 
     Returns
@@ -156,7 +156,7 @@ def draw_offsets(kernel, d, n, rng, df=None):
         Number of draws.
     rng : RandomState
         Source.
-    df : float, default=None
+    df : float or None, default=None
         Degrees of freedom of "student".
 
     Returns

@@ -144,7 +144,7 @@ def default_alpha(n_vectors, dim, bound=None):
     ----------
     n_vectors, dim : int
         Number of vectors, and their length.
-    bound : float, default=None
+    bound : float or None, default=None
         Lower bound of it, if more is known than from the two.
 
     Returns

@@ -123,10 +123,10 @@ class EBVClassifier(
     warm_start : bool, default=False
         Whether :meth:`fit` goes on where the last one ended; new classes are added. Network,
         vectors, kind of optimiser and precision stay as they are, whatever has been set since.
-    verbose : int, default=0
-        Whether each epoch prints a line.
     random_state : int, RandomState instance or None, default=None
         Source of vectors, first weights and order of samples.
+    verbose : int, default=0
+        If positive, a line is printed for each epoch.
 
     Attributes
     ----------
@@ -263,8 +263,8 @@ class EBVClassifier(
         dtype="float32",
         callbacks=None,
         warm_start=False,
-        verbose=0,
         random_state=None,
+        verbose=0,
     ):
         self.backbone = backbone
         self.dim = dim
@@ -292,8 +292,8 @@ class EBVClassifier(
         self.dtype = dtype
         self.callbacks = callbacks
         self.warm_start = warm_start
-        self.verbose = verbose
         self.random_state = random_state
+        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y, sample_weight=None):
@@ -312,7 +312,7 @@ class EBVClassifier(
         Returns
         -------
         self : EBVClassifier
-            The fitted classifier.
+            The fitted estimator.
 
         Raises
         ------
@@ -550,7 +550,7 @@ class EBVClassifier(
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        labels : ndarray of shape (n_samples,)
             Labels; lazy for a dask array.
         """
         if is_dask(X):
@@ -630,7 +630,7 @@ class EBVClassifier(
 
         Returns
         -------
-        probability : float64 ndarray of shape (n_samples, n_classes)
+        proba : float64 ndarray of shape (n_samples, n_classes)
             They need memory for samples times classes; :meth:`predict_topk` does not. Lazy for a
             dask array.
         """

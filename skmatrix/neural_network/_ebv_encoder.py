@@ -35,10 +35,10 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     alpha : float or "auto", default="auto"
         Largest absolute cosine for "optimize"; other vectors have their own, also where "auto"
         takes them.
-    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
-        Where vectors are searched, and the nearest ones looked for.
     random_state : int, RandomState instance or None, default=None
         Source of random vectors.
+    backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
+        Where vectors are searched, and the nearest ones looked for.
 
     Attributes
     ----------
@@ -85,13 +85,13 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     }
 
     def __init__(
-        self, dim="auto", *, basis="auto", alpha="auto", backend="auto", random_state=None
+        self, dim="auto", *, basis="auto", alpha="auto", random_state=None, backend="auto"
     ):
         self.dim = dim
         self.basis = basis
         self.alpha = alpha
-        self.backend = backend
         self.random_state = random_state
+        self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, y):
@@ -105,7 +105,7 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
         Returns
         -------
         self : EBVEncoder
-            The fitted encoder.
+            The fitted estimator.
 
         Raises
         ------

@@ -135,6 +135,7 @@ def proceed(estimator, X, y, weight, plan, validate):
                 plan,
                 X=X.kept if isinstance(X, BlockRows) else X,
                 y=y,
+                sample_weight=weight if np.ptp(weight) > 0 else None,
                 done=estimator.n_iter_,
                 state=partial(fitted_state, estimator),
             )

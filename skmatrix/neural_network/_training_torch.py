@@ -71,7 +71,7 @@ class BestEpoch:
             module.load_state_dict(self._weights)
 
 
-def train(estimator, net, training, validation, plan, *, X, y, done, state):
+def train(estimator, net, training, validation, plan, *, X, y, sample_weight, done, state):
     """Train a net.
 
     Parameters
@@ -87,8 +87,8 @@ def train(estimator, net, training, validation, plan, *, X, y, done, state):
         What the best epoch is chosen by.
     plan : Plan
         How long, and how.
-    X, y : array-like
-        Validated data, for callbacks.
+    X, y, sample_weight : array-like
+        Validated data, for callbacks; the last may be None.
     done : int
         Epochs that lie behind.
     state : callable
@@ -104,7 +104,8 @@ def train(estimator, net, training, validation, plan, *, X, y, done, state):
     """
     end = done + plan.max_epochs
     # How long it takes is the user's choice: it converges with its last epoch.
-    loop = Iterations(estimator, X, y, max_iter=end, tol=np.inf, done=done)
+    rule = {"max_iter": end, "tol": np.inf, "done": done}
+    loop = Iterations(estimator, X, y, sample_weight=sample_weight, **rule)
     best = BestEpoch(plan)
     rates = [group["lr"] for group in net.optimizer_.param_groups]
     before = np.inf

@@ -131,7 +131,7 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         Returns
         -------
         self : SketchProjection
-            The fitted transformer.
+            The fitted estimator.
 
         Raises
         ------

@@ -315,7 +315,7 @@ def encoding_of(estimator, n_qubits=None):
     ----------
     estimator : estimator
         It has `n_features_in_` and the parameters of :func:`make_encoding`.
-    n_qubits : int, default=None
+    n_qubits : int or None, default=None
         Number of qubits in the place of the estimator's.
 
     Returns

@@ -56,7 +56,7 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
     bandwidth : float or "auto", default="auto"
         Factor of the data. "auto" tries eight powers of two: with classes it takes the largest
         centred kernel-target alignment, otherwise the largest spread of the kernel.
-    n_qubits : int, default=None
+    n_qubits : int or None, default=None
         Number of qubits, at most 20; None takes one per feature up to `max_qubits`. Features beyond
         it are uploaded in further blocks.
     max_qubits : int, default=10
@@ -178,7 +178,7 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
         Returns
         -------
         self : QuantumFeatureMap
-            The fitted transformer.
+            The fitted estimator.
 
         Raises
         ------
@@ -235,8 +235,8 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Data; a dask array too.
+        X : {array-like, dask array} of shape (n_samples, n_features)
+            Data.
 
         Returns
         -------

@@ -93,12 +93,12 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
         Factor c of the data. "auto" takes that of the largest centred kernel-target alignment among
         :math:`2^{-7}, \ldots, 1`, moved by a power of two for data that are not of about the scale
         of standardised data or of angles. With c = 1, kernels of real data are mostly noise.
-    n_qubits : int, default=None
+    n_qubits : int or None, default=None
         Number of qubits, at most 20 (any number for "z"); None takes one per feature up to
         `max_qubits`. Features beyond it are uploaded in further blocks.
     max_qubits : int, default=10
         Limit for ``n_qubits=None``.
-    shots : int, default=None
+    shots : int or None, default=None
         Measurements behind each entry of the kernel, or each Bloch coordinate; None for exact ones.
         Predictions are measured as in the fit.
     noise : float, default=0.0
@@ -109,7 +109,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     psd : {"auto", "clip", "shift", "flip", "nearest", None}, default="auto"
         Repair of negative eigenvalues: set to zero, shift all, take absolute values, or take the
         nearest matrix with unit diagonal; "auto" clips if `shots` or `noise` made some.
-    class_weight : dict or "balanced", default=None
+    class_weight : dict, "balanced" or None, default=None
         Weights of classes, as for :class:`~sklearn.svm.SVC`.
     decision_function_shape : {"ovr", "ovo"}, default="ovr"
         Shape of the decision function for more than two classes.
@@ -445,8 +445,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
-            Data; a dask array too.
+        X : {array-like, dask array} of shape (n_queries, n_features)
+            Data.
 
         Returns
         -------
@@ -472,12 +472,12 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_queries, n_features)
-            Data; a dask array too.
+        X : {array-like, dask array} of shape (n_queries, n_features)
+            Data.
 
         Returns
         -------
-        label : array of shape (n_queries,)
+        labels : array of shape (n_queries,)
             Labels; lazy for a dask array.
 
         Raises
@@ -541,8 +541,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n, n_features)
-            Data; a dask array too.
+        X : {array-like, dask array} of shape (n, n_features)
+            Data.
         Z : array-like of shape (m, n_features), default=None
             Data; None takes X. A dask array too, computed at once if X is in memory.
 

@@ -54,8 +54,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         paper has none, both are the latter.
     loss_shots : int, default=50
         The number R of shots that the empirical risk thinks of: more make it steeper.
-    fit_bias : bool, default=True
-        Whether to train biases of the classes.
+    fit_intercept : bool, default=True
+        Whether to train intercepts of the classes, the paper's biases.
     optimizer : {"lbfgs", "adam", "spsa"}, default="lbfgs"
         L-BFGS on all samples, Adam on mini-batches, or SPSA, which needs but two losses per step
         and is the paper's.
@@ -69,20 +69,20 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         that ends "adam". "spsa" makes `max_iter` steps.
     learning_rate : float, default=0.05
         Size of a step of "adam".
-    batch_size : int, default=None
+    batch_size : int or None, default=None
         Samples of a mini-batch of "adam"; None takes all.
-    n_restarts : int, default=4
+    n_init : int, default=4
         Random starts, of which the one with the smallest loss counts.
     warm_start : bool, default=False
         Whether to go on from the fitted angles instead.
-    shots : int, default=None
+    shots : int or None, default=None
         Measurements behind each probability in predictions, and in training by "spsa" or with
         ``gradient="parameter_shift"``; None for exact ones. It may be set for predictions alone,
         after the fit.
     noise : float, default=0.0
         Probability of complete depolarisation of a state, from 0 to below 1.
-    callback : callable, default=None
-        Called after each iteration with the keywords `iteration`, `restart`, `loss` and `theta`.
+    callback : callable or None, default=None
+        Called after each iteration with the keywords `iteration`, `start`, `loss` and `theta`.
     paulis : sequence of str, default=("Z", "ZZ")
         Strings whose rotations ``feature_map="pauli"`` makes in turn.
     reps : int, default=2
@@ -94,7 +94,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     bandwidth : float or "auto", default="auto"
         Factor of the data; "auto" takes that of the largest centred alignment of the kernel with
         the classes, as for :class:`QuantumKernelSVC`.
-    n_qubits : int, default=None
+    n_qubits : int or None, default=None
         Number of qubits, at most 20; None takes one per feature up to `max_qubits`, and as many as
         the classes need.
     max_qubits : int, default=10
@@ -106,6 +106,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         the compiled form is not used, which is the case for all but "auto" on the host and "numba".
     random_state : int, RandomState instance or None, default=None
         Source of the starts, of shots, and of the order of mini-batches.
+    verbose : int, default=0
+        If positive, a line is printed for each iteration.
     backend : {"auto", "numpy", "numba", "cupy", "torch"}, default="auto"
         Where states and gradients are computed.
 
@@ -117,8 +119,9 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         Angles of the rotations about Y, and about Z, of each layer and qubit. Those about Z of the
         last layer change nothing that is read; exact gradients leave them as they started, shots
         and "spsa" do not.
-    bias_ : float or array of shape (n_classes,)
-        Bias of the expectation for two classes, of the logarithms of probabilities for more.
+    intercept_ : float or array of shape (n_classes,)
+        Bias of the expectation for two classes, biases of the logarithms of probabilities for
+        more.
     loss_ : float
         Loss of the best start.
     loss_curve_ : list of float
@@ -198,19 +201,20 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         "entangler": [StrOptions({"full", "linear", "circular", "pairwise"}), list, tuple],
         "loss": [StrOptions({"empirical_risk", "cross_entropy"})],
         "loss_shots": [Interval(Integral, 1, None, closed="left")],
-        "fit_bias": ["boolean"],
+        "fit_intercept": ["boolean"],
         "optimizer": [StrOptions({"lbfgs", "adam", "spsa"})],
         "gradient": [StrOptions({"adjoint", "parameter_shift"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
-        "n_restarts": [Interval(Integral, 1, None, closed="left")],
+        "n_init": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
         "shots": [Interval(Integral, 1, None, closed="left"), None],
         "noise": [Interval(Real, 0, 1, closed="left")],
         "callback": [callable, None],
         "random_state": ["random_state"],
+        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -221,14 +225,14 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         entangler="full",
         loss="empirical_risk",
         loss_shots=50,
-        fit_bias=True,
+        fit_intercept=True,
         optimizer="lbfgs",
         gradient="adjoint",
         max_iter=500,
         tol=1e-5,
         learning_rate=0.05,
         batch_size=None,
-        n_restarts=4,
+        n_init=4,
         warm_start=False,
         shots=None,
         noise=0.0,
@@ -243,6 +247,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         dtype="complex128",
         max_memory=1024,
         random_state=None,
+        verbose=0,
         backend="auto",
     ):
         self.feature_map = feature_map
@@ -250,14 +255,14 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         self.entangler = entangler
         self.loss = loss
         self.loss_shots = loss_shots
-        self.fit_bias = fit_bias
+        self.fit_intercept = fit_intercept
         self.optimizer = optimizer
         self.gradient = gradient
         self.max_iter = max_iter
         self.tol = tol
         self.learning_rate = learning_rate
         self.batch_size = batch_size
-        self.n_restarts = n_restarts
+        self.n_init = n_init
         self.warm_start = warm_start
         self.shots = shots
         self.noise = noise
@@ -272,6 +277,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         self.dtype = dtype
         self.max_memory = max_memory
         self.random_state = random_state
+        self.verbose = verbose
         self.backend = backend
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -333,9 +339,9 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
             objective = self._objective(be, data, codes, weight, int(seeds[2]))
             starts = self._starts(objective, before, np.random.RandomState(seeds[3]))
             runs = []
-            for restart in tasks(self, X, y, range(len(starts)), "restart"):
-                seed = int(seeds[3]) // 2 + restart
-                runs.append(train(objective, starts[restart], self, restart, seed))
+            for number in tasks(self, X, y, range(len(starts)), "start"):
+                seed = int(seeds[3]) // 2 + number
+                runs.append(train(objective, starts[number], self, number, seed))
             self._set_fitted(be, X, objective, runs)
         return self
 
@@ -383,7 +389,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
             shape=(self.n_layers + 1, self.n_qubits_, 2),
             loss=losses[0] if self.classes_.size == 2 else losses[1],
             loss_shots=self.loss_shots,
-            fit_bias=self.fit_bias,
+            fit_intercept=self.fit_intercept,
             by_shifts=self.gradient == "parameter_shift",
             rng=np.random.default_rng(seed),
         )
@@ -392,7 +398,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         """Angles and biases of an earlier fit to go on from, or None."""
         if not self.warm_start or not hasattr(self, "theta_"):
             return None
-        bias = np.atleast_1d(to_numpy(self.bias_))
+        bias = np.atleast_1d(to_numpy(self.intercept_))
         return to_numpy(self.theta_).astype(np.float64), bias.astype(np.float64)
 
     def _starts(self, objective, before, rng):
@@ -407,8 +413,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
                     " warm_start=False."
                 )
             return [np.concatenate([theta.ravel(), bias])]
-        angles = rng.uniform(-np.pi, np.pi, (self.n_restarts, int(np.prod(objective.shape))))
-        return list(np.hstack([angles, np.zeros((self.n_restarts, objective.n_biases))]))
+        angles = rng.uniform(-np.pi, np.pi, (self.n_init, int(np.prod(objective.shape))))
+        return list(np.hstack([angles, np.zeros((self.n_init, objective.n_biases))]))
 
     def _set_fitted(self, be, X, objective, runs):
         """Attributes of the best start, in X's library and dtype."""
@@ -416,7 +422,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         theta, bias = objective.split(best.x)
         dtype = to_numpy(X[:1, :1]).dtype
         self.theta_ = be.unload(theta.astype(dtype))
-        self.bias_ = bias if isinstance(bias, float) else be.unload(bias.astype(dtype))
+        self.intercept_ = bias if isinstance(bias, float) else be.unload(bias.astype(dtype))
         self.loss_, self.loss_curve_ = best.final, best.losses
         self.loss_curves_ = [run.losses for run in runs]
         self.n_iter_ = len(best.losses)
@@ -445,7 +451,11 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     @property
     def _bias(self):
         """The bias, or the biases, on the host."""
-        return self.bias_ if self.classes_.size == 2 else to_numpy(self.bias_).astype(np.float64)
+        return (
+            self.intercept_
+            if self.classes_.size == 2
+            else to_numpy(self.intercept_).astype(np.float64)
+        )
 
     def decision_function(self, X):
         """Decision values.
@@ -501,7 +511,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
 
         Returns
         -------
-        label : array of shape (n_queries,)
+        labels : array of shape (n_queries,)
             Labels.
         """
         be, _, probability = self._probability(X, "predict")

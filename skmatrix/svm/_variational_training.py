@@ -100,7 +100,7 @@ class Objective:
         A function of `_variational_loss`.
     loss_shots : int
         Shots that the empirical risk thinks of.
-    fit_bias : bool
+    fit_intercept : bool
         Whether biases are trained.
     by_shifts : bool
         Whether derivatives come from the parameter-shift rule.
@@ -115,7 +115,7 @@ class Objective:
     shape: tuple
     loss: Callable
     loss_shots: int
-    fit_bias: bool
+    fit_intercept: bool
     by_shifts: bool
     rng: np.random.Generator
 
@@ -155,7 +155,7 @@ class Objective:
             by_angles = self._shifted(amplitudes, theta, cotangent)
         else:
             by_angles = self.circuit.pulled_back(behind, theta, cotangent)
-        by_bias = np.atleast_1d(slope) if self.fit_bias else np.zeros(self.n_biases)
+        by_bias = np.atleast_1d(slope) if self.fit_intercept else np.zeros(self.n_biases)
         return value, np.concatenate([by_angles.ravel(), by_bias])
 
     def _shifted(self, amplitudes, theta, cotangent):
@@ -179,7 +179,7 @@ LOSSES = {
 
 @dataclass
 class Run:
-    """One restart: where it ended, and the way there."""
+    """One start: where it ended, and the way there."""
 
     x: np.ndarray
     losses: list
@@ -187,7 +187,7 @@ class Run:
     final: float
 
 
-def train(objective, start, estimator, restart, seed):
+def train(objective, start, estimator, number, seed):
     """Minimise an objective from a start, with an estimator's optimiser.
 
     Parameters
@@ -198,8 +198,8 @@ def train(objective, start, estimator, restart, seed):
         First angles and biases.
     estimator : VariationalQuantumClassifier
         It has the parameters of the optimisers.
-    restart : int
-        Number of the start, for its callback.
+    number : int
+        Number of the start, for its reports.
     seed : int
         Of directions and batches.
 
@@ -215,7 +215,12 @@ def train(objective, start, estimator, restart, seed):
         if estimator.callback is not None:
             theta, _ = objective.split(x)
             estimator.callback(
-                iteration=len(losses), restart=restart, loss=losses[-1], theta=theta.copy()
+                iteration=len(losses), start=number, loss=losses[-1], theta=theta.copy()
+            )
+        if estimator.verbose:
+            print(
+                f"[{type(estimator).__name__}] start {number + 1}, iteration"
+                f" {len(losses)}/{estimator.max_iter}: loss={losses[-1]:.6g}"
             )
 
     limits = {"max_iter": estimator.max_iter, "report": report}
@@ -234,7 +239,7 @@ def train(objective, start, estimator, restart, seed):
             **limits,
         )
     else:
-        fixed = slice(None) if objective.fit_bias else slice(None, -objective.n_biases)
+        fixed = slice(None) if objective.fit_intercept else slice(None, -objective.n_biases)
 
         def value(trained):
             point = start.copy()

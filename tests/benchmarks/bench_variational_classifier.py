@@ -48,7 +48,7 @@ def _classifier(data, **options):
 
 def _gradients(data, clock, threads, **options):
     """Full-batch steps of Adam, each of which takes one gradient."""
-    model = _classifier(data, optimizer="adam", max_iter=STEPS, n_restarts=1, **options)
+    model = _classifier(data, optimizer="adam", max_iter=STEPS, n_init=1, **options)
     with clock:
         model.fit(data.X, data.y)
     clock.extrapolate(1 / model.n_iter_)
@@ -176,8 +176,8 @@ register(
         title="Fit of a variational circuit of 2 qubits to 40 samples",
         make_data=partial(Split.ad_hoc, 2, gap=0.3),
         contenders=[
-            Contender(OURS + ", 4 restarts of L-BFGS", _fit, compiled=True),
-            Contender(OURS + ", 1 of SPSA", partial(_fit, optimizer="spsa", n_restarts=1)),
+            Contender(OURS + ", 4 starts of L-BFGS", _fit, compiled=True),
+            Contender(OURS + ", 1 of SPSA", partial(_fit, optimizer="spsa", n_init=1)),
             Contender(
                 "qiskit-machine-learning VQC, 100 values for COBYLA",
                 _vqc_fit,
@@ -229,7 +229,7 @@ register(
         ],
         workloads={
             "full": [{"n_sets": 8, "n_each": 20, "settings": {}}],
-            "tiny": [{"n_sets": 1, "n_each": 3, "settings": {"max_iter": 3, "n_restarts": 1}}],
+            "tiny": [{"n_sets": 1, "n_each": 3, "settings": {"max_iter": 3, "n_init": 1}}],
         },
         timed=False,
         memory=False,
@@ -297,7 +297,7 @@ register(
         ],
         workloads={
             "full": [{"n_splits": 5, "step": 1, "settings": {}}],
-            "tiny": [{"n_splits": 1, "step": 5, "settings": {"max_iter": 3, "n_restarts": 1}}],
+            "tiny": [{"n_splits": 1, "step": 5, "settings": {"max_iter": 3, "n_init": 1}}],
         },
         memory=False,
         max_rounds=2,

@@ -160,6 +160,7 @@ def test_there_is_no_set_output():
         ({"order": True}, TypeError, "'order' parameter .* Got True"),
         ({"lag": True}, TypeError, "'lag' parameter .* Got True"),
         ({"order": 0}, ValueError, "'order' parameter of AugmentedCovariance"),
+        ({"order": 2**62}, ValueError, "need at least .* samples per trial"),
         ({"order": 2.0}, ValueError, "'order' parameter of AugmentedCovariance"),
         ({"order": "grid"}, ValueError, "'order' parameter of AugmentedCovariance"),
         ({"lag": "grid"}, ValueError, "'lag' parameter of AugmentedCovariance"),

@@ -440,7 +440,7 @@ class Circuit(LogisticRegression):
         self.loss = loss
 
     def fit(self, X, y):
-        """Pretend to have had three restarts."""
+        """Pretend to have had three starts."""
         super().fit(X, y)
         self.loss_curves_ = [np.array(curve) for curve in CURVES]
         self.loss_curve_ = self.loss_curves_[1]
@@ -455,7 +455,7 @@ class TestTraining:
             np.testing.assert_array_equal(line.get_xdata(), np.arange(len(curve)))
         widths = [line.get_linewidth() for line in display.lines_]
         assert widths[1] > widths[0] == widths[2]
-        assert legend(display) == ["Other restarts", "Best of 3 restarts: 0.19"]
+        assert legend(display) == ["Other starts", "Best of 3 starts: 0.19"]
         assert display.ax_.get_ylabel() == "Risk"
         assert display.ax_.get_xlabel() == "Iteration"
         assert display.ax_.get_title() == "Circuit"
@@ -478,18 +478,18 @@ class TestTraining:
 
     def test_losses_are_those_of_the_classifier(self, pyplot, iris):
         X, y = iris
-        model = VariationalQuantumClassifier(bandwidth=0.125, n_restarts=3, random_state=0)
+        model = VariationalQuantumClassifier(bandwidth=0.125, n_init=3, random_state=0)
         model.fit(X[:, :2], y == "setosa")
         display = show_training(model)
         for line, curve in zip(display.lines_, model.loss_curves_, strict=True):
             np.testing.assert_array_equal(line.get_ydata(), curve)
         assert model.loss_curves_[display.data["best"]] == model.loss_curve_
-        assert f"Best of 3 restarts: {model.loss_:.3g}" in legend(display)
+        assert f"Best of 3 starts: {model.loss_:.3g}" in legend(display)
 
     def test_given_best_is_highlighted(self, pyplot):
-        assert show_curves(CURVES, best=0).lines_[0].get_label() == "Best of 3 restarts: 0.35"
+        assert show_curves(CURVES, best=0).lines_[0].get_label() == "Best of 3 starts: 0.35"
 
-    def test_one_restart_is_not_the_best_of_many(self, pyplot):
+    def test_one_start_is_not_the_best_of_many(self, pyplot):
         display = show_curves(CURVES[:1])
         assert labels(display.lines_) == ["Last: 0.35"]
         assert legend(display) == ["Last: 0.35"]

@@ -95,7 +95,7 @@ def test_bad_data_are_refused_and_the_fit_before_is_kept(name, solver, data):
         ({"sketch": "dense"}, "The 'sketch' parameter of SketchedRegression must be"),
         ({"eps": 0}, "The 'eps' parameter of SketchedRegression must be"),
         ({"delta": 1.0}, "The 'delta' parameter of SketchedRegression must be"),
-        ({"sparse_sign_nnz": 0}, "The 'sparse_sign_nnz' parameter of SketchedRegression must be"),
+        ({"n_nonzero": 0}, "The 'n_nonzero' parameter of SketchedRegression must be"),
         ({"tol": -1e-3}, "The 'tol' parameter of SketchedRegression must be"),
         ({"max_iter": 0}, "The 'max_iter' parameter of SketchedRegression must be"),
         ({"refine": -1}, "The 'refine' parameter of SketchedRegression must be"),

@@ -280,7 +280,7 @@ def test_wrong_batch_is_an_error_that_changes_nothing(wrong, solver, data):
     "changed",
     [
         {"solver": "direct"}, {"sketch": "gaussian"}, {"sketch_size": 400},
-        {"fit_intercept": False}, {"sparse_sign_nnz": 3},
+        {"fit_intercept": False}, {"n_nonzero": 3},
     ],
     ids=lambda changed: next(iter(changed)),
 )  # fmt: skip

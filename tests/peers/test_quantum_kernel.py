@@ -126,7 +126,7 @@ def test_variational_circuit_is_that_of_pennylane(n_qubits):
     """Its rotations have the opposite sign, and its first wire is the highest bit."""
     qml = pytest.importorskip("pennylane")
     X, y, *_ = make_ad_hoc(10, 0, n_qubits, gap=0.1, random_state=0)
-    options = {"n_layers": 2, "bandwidth": 1.0, "n_restarts": 1, "max_iter": 2}
+    options = {"n_layers": 2, "bandwidth": 1.0, "n_init": 1, "max_iter": 2}
     with pytest.warns(ConvergenceWarning):
         model = VariationalQuantumClassifier(**options, random_state=0).fit(X, y)
     parts = QuantumFeatureMap(output="state", bandwidth=1.0).fit_transform(X)
@@ -143,4 +143,4 @@ def test_variational_circuit_is_that_of_pennylane(n_qubits):
                 qml.RZ(-angles[q, 1], wires=q)
         return qml.expval(qml.prod(*map(qml.Z, range(n_qubits))))
 
-    assert_allclose(model.decision_function(X) - model.bias_, parity(), atol=1e-12)
+    assert_allclose(model.decision_function(X) - model.intercept_, parity(), atol=1e-12)

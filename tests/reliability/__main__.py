@@ -12,6 +12,7 @@ from functools import partial
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from tests.reliability import parameters
 from tests.reliability.catalogue import PROPERTIES
 from tests.reliability.properties import estimators
 from tests.reliability.strategies import Sample, samples
@@ -23,12 +24,17 @@ def main():
     parser.add_argument("--examples", type=int, default=100, help="inputs per property")
     parser.add_argument("--only", default="", help="names of estimators that begin with this")
     parser.add_argument("--properties", nargs="*", choices=PROPERTIES, default=list(PROPERTIES))
+    parser.add_argument("--parameters", action="store_true", help="wrong parameters too")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     n_findings = Counter()
     for name, _ in estimators():
         if name.startswith(options.only):
             tried, findings, seconds = survey(name, options)
+            if options.parameters and name.endswith("-0"):
+                n_values, flaws = parameters.survey(name)
+                tried += n_values
+                findings |= {f"parameters: {flaw}": (1, Sample()) for flaw in flaws}
             n_findings["inputs"] += tried
             n_findings["findings"] += len(findings)
             print(f"{name:36s} {tried:7d} inputs {len(findings):4d} findings {seconds:8.1f} s")

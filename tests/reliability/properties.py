@@ -15,7 +15,7 @@ from tests.reliability.strategies import laid_out, table, target
 _BRIEF = {
     "EBVClassifier": {"max_epochs": 2},
     "FunBaT": {"max_iter": 5},
-    "VariationalQuantumClassifier": {"max_iter": 3, "n_restarts": 1},
+    "VariationalQuantumClassifier": {"max_iter": 3, "n_init": 1},
 }
 # Large tables are not copied into another order, so that sums differ in their last digits.
 _READ_IN_PLACE = ("SketchedRegression", "SketchProjection")

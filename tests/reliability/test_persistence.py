@@ -1,9 +1,12 @@
 """Fitted estimators go to another process and into files that hold no code."""
 
+import doctest
 import json
 import pickle
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +51,7 @@ def test_pickles_load_in_a_fresh_process(tmp_path):
 
 # What skops asks its caller to trust, besides the estimator and what skops knows by itself.
 # The neural tier and the classifiers of pyRiemann keep objects of the libraries that they are of.
-OURS = ("skmatrix.", "numpy.", "scipy.sparse.", "sklearn.")
+OURS = ("skmatrix.", "scipy.sparse.")
 OTHERS = {
     "AugmentedCovarianceClassifier": ("pyriemann.classification.",),
     "EBVClassifier": ("functools.partial", "skorch.", "torch."),
@@ -65,3 +68,13 @@ def test_skops_stores_and_loads_what_is_known(name):
     loaded = io.loads(stored, trusted=asked)
     X = training_data(estimator)[0]
     assert judge.differences(judge.outputs(loaded, X), judge.outputs(estimator, X)) == []
+
+
+def test_the_page_on_storing_tells_the_same():
+    pytest.importorskip("skops.io")
+    page = Path(__file__).parents[2] / "doc" / "storing.rst"
+    table = re.findall(r"[*] - :class:`~[\w.]+\.(\w+)`.*\n +- (.*)", page.read_text())
+    assert {name for name, _ in table} == OTHERS.keys()
+    for name, types in table:
+        assert all(library.rstrip(".") in types for library in OTHERS[name])
+    assert doctest.testfile(str(page), module_relative=False).failed == 0

@@ -79,7 +79,7 @@ def objective(n_qubits=2, n_layers=2, by_shifts=False, shots=None, noise=0.0, se
         shape=theta.shape,
         loss=empirical_risk,
         loss_shots=10,
-        fit_bias=True,
+        fit_intercept=True,
         by_shifts=by_shifts,
         rng=np.random.default_rng(0),
     ), np.concatenate([theta.ravel(), [0.1]])
@@ -150,7 +150,7 @@ def test_groups_of_samples_give_what_all_at_once_give():
 def test_entangler_is_that_of_its_pairs(pattern):
     X = np.random.default_rng(0).uniform(0, 6, (8, 3))
     model = VariationalQuantumClassifier(
-        entangler=pattern, bandwidth=1.0, n_restarts=1, random_state=0
+        entangler=pattern, bandwidth=1.0, n_init=1, random_state=0
     ).fit(X, np.arange(8) % 2)
     assert_array_equal(model._circuit(engine("numpy")).signs, entangler_signs(3, pattern))
 
@@ -190,7 +190,7 @@ def test_one_qubit_without_layers_reaches_its_optimum():
     """One rotation turns the two states of two classes to where outcomes tell them best."""
     X = np.array([[0.2], [1.0]])
     model = VariationalQuantumClassifier(
-        "z", reps=1, n_layers=0, bandwidth=1.0, loss="cross_entropy", fit_bias=False,
+        "z", reps=1, n_layers=0, bandwidth=1.0, loss="cross_entropy", fit_intercept=False,
         random_state=0, tol=1e-12,
     ).fit(X, [0, 1])  # fmt: skip
     psi = dense_states(model._encoding, X)
@@ -243,10 +243,10 @@ def test_adam_trains(batch_size):
 def test_bias_that_is_not_trained_stays_zero(optimizer):
     X, y, X_test, y_test = AD_HOC
     model = VariationalQuantumClassifier(
-        bandwidth=1.0, optimizer=optimizer, fit_bias=False, learning_rate=0.1, tol=1e-3,
+        bandwidth=1.0, optimizer=optimizer, fit_intercept=False, learning_rate=0.1, tol=1e-3,
         max_iter=300, random_state=0,
     ).fit(X, y)  # fmt: skip
-    assert model.bias_ == 0
+    assert model.intercept_ == 0
     assert model.score(X_test, y_test) >= 0.95
 
 
@@ -258,7 +258,7 @@ def test_spsa_sees_the_bias_that_is_not_trained():
         seen.append(bias)
         return empirical_risk(probability, bias, *others)
 
-    target.loss, target.fit_bias = loss, False
+    target.loss, target.fit_intercept = loss, False
     run = train(target, start, VariationalQuantumClassifier(optimizer="spsa", max_iter=3), 0, 0)
     assert set(seen) == {run.x[-1]} == {start[-1]}
     assert np.all(run.x[:-1] != start[:-1])
@@ -268,15 +268,15 @@ def test_spsa_sees_the_bias_that_is_not_trained():
 def test_bias_that_is_not_trained_is_kept_by_a_warm_start(optimizer):
     X = AD_HOC[0]
     model = VariationalQuantumClassifier(bandwidth=1.0, n_layers=0, random_state=0)
-    bias = model.fit(X, (X[:, 0] > 1).astype(int)).bias_
+    bias = model.fit(X, (X[:, 0] > 1).astype(int)).intercept_
     assert abs(bias) > 1e-3
-    model.set_params(warm_start=True, fit_bias=False, optimizer=optimizer)
-    assert model.fit(X, (X[:, 0] > 1).astype(int)).bias_ == bias
+    model.set_params(warm_start=True, fit_intercept=False, optimizer=optimizer)
+    assert model.fit(X, (X[:, 0] > 1).astype(int)).intercept_ == bias
 
 
 def test_last_rotations_about_z_stay_with_exact_gradients_and_are_not_read():
     X, y, X_test, _ = AD_HOC
-    options = {"bandwidth": 1.0, "n_restarts": 1, "random_state": 0}
+    options = {"bandwidth": 1.0, "n_init": 1, "random_state": 0}
     lbfgs = VariationalQuantumClassifier(**options).fit(X, y)
     adam = VariationalQuantumClassifier(optimizer="adam", tol=1e-2, **options).fit(X, y)
     assert_array_equal(adam.theta_[-1, :, 1], lbfgs.theta_[-1, :, 1])
@@ -288,7 +288,7 @@ def test_last_rotations_about_z_stay_with_exact_gradients_and_are_not_read():
 
 def test_parameter_shifts_train_like_the_adjoint():
     X, y, X_test, _ = AD_HOC
-    options = {"bandwidth": 1.0, "n_layers": 1, "n_restarts": 1, "random_state": 0, "max_iter": 15}
+    options = {"bandwidth": 1.0, "n_layers": 1, "n_init": 1, "random_state": 0, "max_iter": 15}
     with pytest.warns(ConvergenceWarning):
         adjoint = VariationalQuantumClassifier(tol=0.0, **options).fit(X, y)
     with pytest.warns(ConvergenceWarning):
@@ -326,17 +326,17 @@ def test_probabilities_agree_with_decisions(loss):
 
 
 def test_probabilities_of_three_classes_agree_with_decisions():
-    model = VariationalQuantumClassifier(random_state=0, n_restarts=1, max_iter=500)
+    model = VariationalQuantumClassifier(random_state=0, n_init=1, max_iter=500)
     model.fit(X_IRIS, Y_IRIS)
     decision, proba = model.decision_function(X_IRIS), model.predict_proba(X_IRIS)
     assert_allclose(proba, np.exp(decision), rtol=1e-12)
     assert_array_equal(model.predict(X_IRIS), decision.argmax(axis=1))
-    assert model.bias_.shape == (3,)
+    assert model.intercept_.shape == (3,)
 
 
 def test_qubits_are_added_where_classes_need_them():
     X = np.arange(10.0)[:, None]
-    model = VariationalQuantumClassifier(random_state=0, n_restarts=1, max_iter=2000)
+    model = VariationalQuantumClassifier(random_state=0, n_init=1, max_iter=2000)
     model.fit(X, np.arange(10) // 2)
     assert model.n_qubits_ == 3
     assert model.predict_proba(X).shape == (10, 5)
@@ -346,7 +346,7 @@ def test_qubits_are_added_where_classes_need_them():
 
 def test_loss_curves_end_in_the_smallest_loss():
     X, y, *_ = AD_HOC
-    model = VariationalQuantumClassifier(bandwidth=1.0, n_restarts=3, random_state=0).fit(X, y)
+    model = VariationalQuantumClassifier(bandwidth=1.0, n_init=3, random_state=0).fit(X, y)
     assert len(model.loss_curves_) == 3
     assert model.loss_curve_ in model.loss_curves_
     assert model.loss_ == min(curve[-1] for curve in model.loss_curves_)
@@ -359,10 +359,10 @@ def test_callback_is_told_of_every_iteration():
     X, y, *_ = AD_HOC
     told = []
     model = VariationalQuantumClassifier(
-        bandwidth=1.0, n_restarts=2, random_state=0, callback=lambda **step: told.append(step)
+        bandwidth=1.0, n_init=2, random_state=0, callback=lambda **step: told.append(step)
     ).fit(X, y)
-    for restart, curve in enumerate(model.loss_curves_):
-        steps = [step for step in told if step["restart"] == restart]
+    for start, curve in enumerate(model.loss_curves_):
+        steps = [step for step in told if step["start"] == start]
         assert [step["loss"] for step in steps] == curve
         assert [step["iteration"] for step in steps] == list(range(1, len(curve) + 1))
         assert all(step["theta"].shape == (3, 2, 2) for step in steps)
@@ -403,7 +403,7 @@ def test_too_few_iterations_warn(optimizer):
 def test_weights_are_repetitions():
     X, y, X_test, _ = AD_HOC
     weight = np.random.default_rng(0).integers(0, 3, len(y))
-    options = {"random_state": 0, "n_restarts": 2}
+    options = {"random_state": 0, "n_init": 2}
     weighted = VariationalQuantumClassifier(**options).fit(X, y, sample_weight=weight)
     order = np.random.default_rng(1).permutation(weight.sum())
     repeated = VariationalQuantumClassifier(**options).fit(
@@ -435,7 +435,7 @@ def test_shots_are_reproducible_and_predictions_repeat():
     assert_array_equal(model.predict_proba(X_test), proba)
     again = VariationalQuantumClassifier(bandwidth=1.0, shots=100, random_state=0).fit(X, y)
     assert_array_equal(again.predict_proba(X_test), proba)
-    frequencies = (model.decision_function(X_test) - model.bias_) * 50 + 50
+    frequencies = (model.decision_function(X_test) - model.intercept_) * 50 + 50
     assert_allclose(frequencies, np.round(frequencies), rtol=0, atol=1e-10)
     assert get_tags(model).non_deterministic
     assert not get_tags(VariationalQuantumClassifier()).non_deterministic
@@ -460,7 +460,7 @@ def test_memory_of_the_fit_stays_below_its_limit(backend):
     y = (X[:, 0] > 3).astype(int)
     copies = 4 if backend == "numba" else 10
     model = VariationalQuantumClassifier(
-        bandwidth=0.1, max_memory=copies * 200 * 512 * 16 / 1e6, backend=backend, n_restarts=1,
+        bandwidth=0.1, max_memory=copies * 200 * 512 * 16 / 1e6, backend=backend, n_init=1,
         max_iter=1,
     )  # fmt: skip
     with pytest.warns(ConvergenceWarning):
@@ -480,8 +480,8 @@ def test_memory_of_the_fit_stays_below_its_limit(backend):
 def test_noise_shrinks_expectations():
     X, y, X_test, _ = AD_HOC
     exact = VariationalQuantumClassifier(bandwidth=1.0, random_state=0).fit(X, y)
-    before = exact.decision_function(X_test) - exact.bias_
-    after = exact.set_params(noise=0.25).decision_function(X_test) - exact.bias_
+    before = exact.decision_function(X_test) - exact.intercept_
+    after = exact.set_params(noise=0.25).decision_function(X_test) - exact.intercept_
     assert_allclose(after, 0.75 * before, rtol=0, atol=1e-14)
 
 
@@ -490,7 +490,7 @@ def test_engines_give_the_same(dtype):
     X, y, X_test, _ = AD_HOC
     decisions = [
         VariationalQuantumClassifier(
-            bandwidth=1.0, backend=backend, dtype=dtype, random_state=0, n_restarts=1
+            bandwidth=1.0, backend=backend, dtype=dtype, random_state=0, n_init=1
         )
         .fit(X, y)
         .decision_function(X_test)
