@@ -117,6 +117,7 @@ html_sidebars = {
         "install",
         "which_estimator",
         "past_one_machine",
+        "storing",
         "datasets",
         "benchmarks",
         "whats_new",

@@ -405,8 +405,7 @@ def load_pyriemann(module):
         return importlib.import_module(module)
     except ImportError as error:
         raise ImportError(
-            "This needs pyriemann, which is not installed. Install it with pip install"
-            " 'skmatrix[riemann]'."
+            "This needs pyriemann, which is not installed. Install it with `pip install pyriemann`."
         ) from error
 
 

@@ -8,6 +8,8 @@ from ._panels import load_pyplot, set_title
 
 _SIZE = (5.6, 4.0)
 _SCALES = ("linear", "log")
+# Each fit has its own best value.
+_DISTANCE = "Distance from its own best"
 # What can be drawn, and the label of its axis.
 _KINDS = {"objective": "Objective", "noise": "Noise variance"}
 # Entries of a column of the legend.
@@ -181,7 +183,7 @@ class ConvergenceDisplay:
             )
         ax.set_xlim(left=0.5)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.set(xlabel="Iteration", ylabel="Distance from the best" if is_distance else label_y)
+        ax.set(xlabel="Iteration", ylabel=_DISTANCE if is_distance else label_y)
         if is_log:
             ax.set_yscale("log")
         ax.legend(fontsize="small", ncols=-(-len(names) // _PER_COLUMN))

@@ -9,6 +9,7 @@ from .._backend import to_numpy
 from ..neighbors._kde import KDE
 from ..neighbors._kde_profiles import log_profile
 from ..neighbors._kde_theory import glass_bandwidth, kl_bandwidth
+from ._panels import load_pyplot
 
 _KINDS = ("path", "diagnostics", "phase", "weights", "distance")
 _QUERY_KINDS = ("diagnostics", "weights", "distance")
@@ -170,12 +171,7 @@ class KDEDisplay:
         ValueError
             If "diagnostics" is not given two axes.
         """
-        try:
-            from matplotlib import pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                "KDEDisplay needs matplotlib. Install it with `pip install matplotlib`."
-            ) from error
+        plt = load_pyplot(type(self).__name__)
         pair = self.kind == "diagnostics"
         if ax is None:
             size = (10, 4) if pair else None

@@ -5,6 +5,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
+from ._panels import load_pyplot
 
 _KINDS = ("path", "spectrum", "cold_start", "hidden")
 _ENTRY_KINDS = ("cold_start", "hidden")
@@ -189,13 +190,7 @@ class MatrixCompletionDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                "MatrixCompletionDisplay needs matplotlib. Install it with"
-                " `pip install matplotlib`."
-            ) from error
+        plt = load_pyplot(type(self).__name__)
         if ax is None:
             _, ax = plt.subplots(layout="constrained")
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []

@@ -185,7 +185,7 @@ class MembershipMatrixDisplay:
         ax.tick_params(length=0)
         ax.set_xlabel("Points, by group")
         share = 100 * self.data["share"]
-        ax.set_title(f"Weight within groups: {share:.1f} %", fontsize="medium")
+        ax.set_title(f"{share:.1f} % of the weight within groups", fontsize="medium")
         set_title([ax], self.estimator_name if name is None else name)
         return self
 

@@ -9,6 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
+from ._panels import load_pyplot
 
 _KINDS = ("coef", "spectrum", "convergence", "leverage")
 # Coefficients that are shown unless others are asked for.
@@ -262,13 +263,7 @@ class SketchedRegressionDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        try:
-            from matplotlib import pyplot as plt
-        except ImportError as error:
-            raise ImportError(
-                "SketchedRegressionDisplay needs matplotlib. Install it with"
-                " `pip install matplotlib`."
-            ) from error
+        plt = load_pyplot(type(self).__name__)
         if ax is None:
             width, height = plt.rcParams["figure.figsize"]
             if self.kind == "coef":

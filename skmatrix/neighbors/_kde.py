@@ -48,7 +48,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
     are the most likely, and the theory of random energies [1]_ tells at which bandwidths the
     estimate is a mean of many points and at which it rests on a handful of neighbours.
 
-    Use it for 1 to some 100 features and up to 10^6 points: log-densities, anomaly scores, samples.
+    Use it for 1 to some 100 features and up to a million points: log-densities, anomaly scores, samples.
     On a grid in up to three dimensions a Fourier method is faster; where a parametric model
     fits, as :class:`~sklearn.mixture.GaussianMixture`, it needs far fewer points.
 
@@ -129,11 +129,11 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
     --------
     KDEClassifier : Bayes' rule with a density for each class.
     KDEOutlierDetector : Outliers by their density.
-    sklearn.neighbors.KernelDensity : Tree-based; from some 15 dimensions on its values are wrong.
+    sklearn.neighbors.KernelDensity : Tree-based; loses digits from 20 dimensions on.
 
     Notes
     -----
-    With weights w, bandwidth h, the profile k of the kernel and its integral c_d,
+    With weights w, bandwidth h, the profile k of the kernel and its integral :math:`c_d`,
 
     (1) :math:`\log \hat\rho(x) = \log \sum_j w_j k(|x - y_j| / h) - \log \sum_j w_j - d \log h
     - \log c_d`.
@@ -176,7 +176,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
 
     References
     ----------
-    .. [1] Giulio Biroli, Marc Mezard, "Kernel Density Estimators in Large Dimensions", 2024.
+    .. [1] Giulio Biroli, Marc Mézard, "Kernel Density Estimators in Large Dimensions", 2024.
        :arxiv:`2408.05807`
 
     Examples
@@ -477,7 +477,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
         -------
         X_new : array of shape (n_queries, 5)
             Log-density, logarithm of the number of points that carry it, entropy of their
-            weights, their index (at most 10^6), distance to the nearest point, with a bandwidth
+            weights, their index (at most a million), distance to the nearest point, with a bandwidth
             per feature in units of it. Lazy for dask queries, for which nothing warns.
 
         Warns

@@ -30,7 +30,7 @@ def require_torch(feature):
                 raise
             raise ImportError(
                 f"{feature} needs {name}, which is not installed. Install it with"
-                " `pip install skmatrix[neural]`."
+                " `pip install torch skorch`."
             ) from error
         except ImportError as error:
             raise ImportError(f"{feature} needs {name}, which does not load: {error}.") from error

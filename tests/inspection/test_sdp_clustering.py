@@ -95,7 +95,7 @@ class TestMembershipMatrix:
         _, axes = pyplot.subplots(1, 2)
         display = matrix(spheres, ax=axes[0], name="Mine", image_kwargs={"cmap": "magma"})
         assert display.ax_ is axes[0]
-        assert axes[0].get_title().startswith("Mine: Weight within groups")
+        assert axes[0].get_title().endswith("% of the weight within groups")
         assert display.image_.get_cmap().name == "magma"
         assert display.plot() is display
 

@@ -35,7 +35,7 @@ for method in ("fit", "partial_fit"):
         getattr(model, method)(np.ones((4, 2)), [0, 1, 0, 1])
     except ImportError as error:
         assert "EBVClassifier." + method + " needs {name}, which is not installed" in str(error)
-        assert "pip install skmatrix[neural]" in str(error)
+        assert "pip install torch skorch" in str(error)
     else:
         raise SystemExit(1)
 assert not hasattr(model, "classes_")
