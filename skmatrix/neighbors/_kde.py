@@ -48,9 +48,9 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
     are the most likely, and the theory of random energies [1]_ tells at which bandwidths the
     estimate is a mean of many points and at which it rests on a handful of neighbours.
 
-    Use it for 1 to some 100 features and up to a million points: log-densities, anomaly scores, samples.
-    On a grid in up to three dimensions a Fourier method is faster; where a parametric model
-    fits, as :class:`~sklearn.mixture.GaussianMixture`, it needs far fewer points.
+    Use it for 1 to some 100 features and up to a million points: log-densities, anomaly scores,
+    samples. On a grid in up to three dimensions a Fourier method is faster; where a parametric
+    model fits, as :class:`~sklearn.mixture.GaussianMixture`, it needs far fewer points.
 
     Read more in the :ref:`User Guide <kde>`.
 
@@ -477,8 +477,8 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
         -------
         X_new : array of shape (n_queries, 5)
             Log-density, logarithm of the number of points that carry it, entropy of their
-            weights, their index (at most a million), distance to the nearest point, with a bandwidth
-            per feature in units of it. Lazy for dask queries, for which nothing warns.
+            weights, their index (at most a million), distance to the nearest point, with a
+            bandwidth per feature in units of it. Lazy for dask queries, for which nothing warns.
 
         Warns
         -----
