@@ -190,13 +190,19 @@ def _density_cases():
 
 
 def _sparse_regression_cases():
-    """Cases of rows, and of the gradient of sparse ones: some targets, no entries, no rows."""
+    """Cases of rows, and of the gradient of dense and sparse ones: some targets, none, no rows."""
     rng = np.random.default_rng(0)
-    columns = (rng.standard_normal(4), 2.0 ** np.arange(4))
-    rows = [
-        KernelCase((rng.standard_normal((n, 4)), *columns, rng.uniform(0, 2, n)), upcasts=True)
-        for n in (0, 1, 30)
-    ]
+    rows, gradients = [], []
+    for n, p, k, order in [(0, 4, 1, "C"), (1, 4, 2, "C"), (30, 9, 1, "C"), (1100, 19, 1, "F")]:
+        values = np.asarray(rng.standard_normal((n, p)), order=order)
+        columns, weight = (rng.standard_normal(p), 2.0 ** (np.arange(p) % 4)), rng.uniform(0, 2, n)
+        targets, parameters = rng.standard_normal((n, k)), rng.standard_normal((p + 1, k))
+        rows.append(KernelCase((values, *columns, weight), upcasts=True))
+        for intercept in (False, True):
+            x = parameters[0 if intercept else 1 :]
+            arrays = (values, targets, *columns, weight, x)
+            options = {"rtol_float32": 1e-5, "upcasts": True}
+            gradients.append(KernelCase(arrays, {"intercept": intercept}, **options))
 
     def case(n_rows, n_features, k, density):
         X = sp.random_array((n_rows, n_features), density=density, format="csr", random_state=rng)
@@ -210,6 +216,7 @@ def _sparse_regression_cases():
     home = "skmatrix.linear_model._sketched_regression_kernels"
     return {
         f"{home}:csr_gradient": [case(*shape) for shape in shapes],
+        f"{home}:row_gradient": gradients,
         f"{home}:weighted_rows": rows,
     }
 

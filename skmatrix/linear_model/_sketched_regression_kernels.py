@@ -38,6 +38,46 @@ def weighted_rows(xp, values, shift, unit, weight, *, out=None):
     return out
 
 
+@kernel(numba="skmatrix.linear_model._sketched_regression_numba:row_gradient", min_size=0)
+def row_gradient(xp, values, targets, shift, unit, weight, parameters, *, intercept, out=None):
+    """Residuals ``B - T x`` of the rows T of :func:`weighted_rows`, taken back by them.
+
+    Parameters
+    ----------
+    xp : module
+        Array namespace.
+    values : array of shape (n_rows, n_features)
+        A.
+    targets : float64 array of shape (n_rows, k)
+        B, with the weights.
+    shift, unit : array of shape (n_features,) or None
+        As for :func:`weighted_rows`.
+    weight : array of shape (n_rows,) or None
+        Factors w of the rows, None for ones.
+    parameters : float64 array of shape (n_parameters, k)
+        x, that of the intercept first.
+    intercept : bool
+        Whether w is the first column of T.
+    out : ndarray of shape (n_rows, n_features) or None, default=None
+        Memory to work in, on the host alone.
+
+    Returns
+    -------
+    slope : float64 array of shape (n_parameters, k)
+        ``T^T (B - T x)``.
+    squares : float64 array of shape (k,)
+        Squared norms of the residuals.
+    """
+    rows = weighted_rows.reference(xp, values, shift, unit, weight)
+    if intercept:
+        ones = xp.ones((rows.shape[0], 1), dtype=xp.float64, device=array_api_compat.device(rows))
+        lead = ones if weight is None else ones * xp.astype(weight, xp.float64)[:, None]
+        rows = xp.concat([lead, rows], axis=1)
+    residual = targets - xp.matmul(rows, parameters)
+    slope = xp.matmul(xp.matrix_transpose(rows), residual)
+    return slope, xp.sum(residual * residual, axis=0)
+
+
 @kernel(numba="skmatrix.linear_model._sketched_regression_numba:csr_gradient", min_size=0)
 def csr_gradient(xp, data, indices, indptr, row_weight, base, coef):
     """Residuals ``base - diag(w) A x`` of sparse rows, taken back by the transposed rows.

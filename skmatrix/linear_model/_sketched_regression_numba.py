@@ -4,17 +4,38 @@ import numpy as np
 from numba import njit
 
 _JIT = {"cache": True, "nogil": True}
+# Sums may be reordered, which lets them use vector registers.
+_SUMS = {**_JIT, "fastmath": {"reassoc", "contract", "nsz"}}
+# Rows, and columns, that are copied together where neighbours in memory are in a column: row by
+# row, columns whose length is a power of two would meet in the same few places of a cache.
+_TILE, _STRIP = 256, 8
 
 
 def weighted_rows(values, shift, unit, weight, *, out=None):
     """Rows of a block; the contract is that of the array-API kernel of this name."""
     n_rows, n_columns = values.shape
     rows = np.empty((n_rows, n_columns)) if out is None else out
-    shift = np.zeros(n_columns) if shift is None else shift
-    unit = np.ones(n_columns) if unit is None else unit
-    weight = np.ones(n_rows) if weight is None else weight
-    _weighted_rows(values, shift, unit, weight, rows)
+    changes = _without_none(values, shift, unit, weight)
+    if _is_by_columns(values):
+        _weighted_strips(values, *changes, rows)
+    else:
+        _weighted_rows(values, *changes, rows)
     return rows
+
+
+def _without_none(values, shift, unit, weight):
+    """Shifts, units and weights of rows, ones or zeros in place of None."""
+    n_rows, n_columns = values.shape
+    return (
+        np.zeros(n_columns) if shift is None else shift,
+        np.ones(n_columns) if unit is None else unit,
+        np.ones(n_rows) if weight is None else weight,
+    )
+
+
+def _is_by_columns(values):
+    """Whether neighbours in memory are in a column, as in most data frames."""
+    return values.strides[0] < values.strides[1]
 
 
 @njit(**_JIT)
@@ -24,6 +45,86 @@ def _weighted_rows(values, shift, unit, weight, rows):
         factor = np.float64(weight[i])
         for j in range(values.shape[1]):
             rows[i, j] = (values[i, j] - shift[j]) * unit[j] * factor
+
+
+@njit(**_JIT)
+def _weighted_strips(values, shift, unit, weight, rows):
+    """Write the rows, a few columns at a time."""
+    n_rows, n_columns = values.shape
+    whole = n_columns - n_columns % _STRIP
+    for first in range(0, n_rows, _TILE):
+        last = min(first + _TILE, n_rows)
+        for left in range(0, whole, _STRIP):
+            for i in range(first, last):
+                factor = np.float64(weight[i])
+                # Their number is known to the compiler.
+                for k in range(_STRIP):
+                    j = left + k
+                    rows[i, j] = (values[i, j] - shift[j]) * unit[j] * factor
+        _weighted_rows(
+            values[first:last, whole:],
+            shift[whole:],
+            unit[whole:],
+            weight[first:last],
+            rows[first:last, whole:],
+        )
+
+
+def row_gradient(values, targets, shift, unit, weight, parameters, *, intercept, out=None):
+    """Gradient of dense rows; the contract is that of the array-API kernel of this name."""
+    changes = _without_none(values, shift, unit, weight)
+    lead, k = int(intercept), targets.shape[1]
+    slope, squares = np.zeros(parameters.shape), np.zeros(k)
+    if k == 1:
+        coef, base = parameters[lead:, 0].copy(), parameters[0, 0] if intercept else 0.0
+        one_target = (targets[:, 0], coef, base, slope[lead:, 0])
+        total, squares[0] = _one_target_of_rows(
+            values, *changes, *one_target, _is_by_columns(values)
+        )
+        slope[:lead] = total
+        return slope, squares
+    rows = weighted_rows(values, *changes, out=None if out is None else out[: len(values)])
+    residual = targets - rows @ parameters[lead:]
+    if intercept:
+        residual -= changes[2][:, None] * parameters[:1]
+        slope[:1] = changes[2] @ residual
+    slope[lead:] = rows.T @ residual
+    return slope, np.sum(residual * residual, axis=0)
+
+
+@njit(**_SUMS)
+def _one_target_of_rows(values, shift, unit, weight, targets, coef, base, slope, by_columns):
+    """Add to the slope of a single target; return that of the intercept, and the squared norm."""
+    n_rows, n_columns = values.shape
+    rows, part = np.empty((_TILE if by_columns else 1, n_columns)), np.empty(n_columns)
+    total = squares = 0.0
+    # A sum for each tile, since long ones lose digits.
+    for first in range(0, n_rows, _TILE):
+        last = min(first + _TILE, n_rows)
+        if by_columns:
+            _weighted_strips(values[first:last], shift, unit, weight[first:last], rows)
+        part[:] = 0
+        for i in range(first, last):
+            factor, row = np.float64(weight[i]), rows[i - first if by_columns else 0]
+            if not by_columns:
+                for j in range(n_columns):
+                    row[j] = (values[i, j] - shift[j]) * unit[j] * factor
+            residual = _add_row(row, targets[i] - factor * base, coef, part)
+            total += factor * residual
+            squares += residual * residual
+        for j in range(n_columns):
+            slope[j] += part[j]
+    return total, squares
+
+
+@njit(inline="always", **_SUMS)
+def _add_row(row, residual, coef, part):
+    """Subtract what a row predicts, and add the row as many times; return the residual."""
+    for j in range(row.shape[0]):
+        residual -= row[j] * coef[j]
+    for j in range(row.shape[0]):
+        part[j] += residual * row[j]
+    return residual
 
 
 def csr_gradient(data, indices, indptr, row_weight, base, coef):

@@ -14,7 +14,7 @@ import scipy.sparse as sp
 
 from .._backend import to_numpy
 from .._xp import csr_matmul
-from ._sketched_regression_kernels import csr_gradient, weighted_rows
+from ._sketched_regression_kernels import csr_gradient, row_gradient, weighted_rows
 from ._sketched_regression_triangle import Layout, triangularise, update_triangle
 
 # Rows of a block, and least rows of a group of blocks. Sums run over the blocks of a group and
@@ -137,13 +137,19 @@ class DenseRows:
 
         A block is gone when the next one comes: on the host they share their memory.
         """
-        if size is None:
-            size = min(_BLOCK, max(_SMALLEST_BLOCK, _ELEMENTS // self.layout.width))
-        out = None
-        if array_api_compat.is_numpy_namespace(self.be.xp):
-            out = np.empty((min(size, end - begin), self.layout.width))
+        size = self._block_size() if size is None else size
+        out = self._buffer(min(size, end - begin), self.layout.width)
         for first in range(begin, end, size):
             yield first, self.assemble(first, min(first + size, end), out)
+
+    def _block_size(self):
+        """Rows of a block."""
+        return min(_BLOCK, max(_SMALLEST_BLOCK, _ELEMENTS // self.layout.width))
+
+    def _buffer(self, n_rows, n_columns):
+        """Memory for the rows of a block on the host, None elsewhere."""
+        on_host = array_api_compat.is_numpy_namespace(self.be.xp)
+        return np.empty((n_rows, n_columns)) if on_host else None
 
     def sketch(self, begin, end, matrix):
         """Sketch of some rows: S [1 | A | B]."""
@@ -168,26 +174,33 @@ class DenseRows:
 
     def gradient(self, begin, end, parameters):
         """``[1 | A]^T (B - [1 | A] x)`` and the squared norms of the residuals."""
-        xp, p = self.be.xp, self.layout.n_parameters
-        x = self._load(parameters)
-        slope = squares = None
-        for _, M in self.blocks(begin, end):
-            residual = M[:, p:] - xp.matmul(M[:, :p], x)
-            part = xp.matmul(xp.matrix_transpose(M[:, :p]), residual)
-            energy = xp.sum(residual * residual, axis=0)
-            slope = part if slope is None else slope + part
-            squares = energy if squares is None else squares + energy
-        return to_numpy(slope), to_numpy(squares)
+        return self._descend(begin, end, parameters)
 
     def normal(self, begin, end, V):
         """``[1 | A]^T [1 | A] V``."""
-        xp, p = self.be.xp, self.layout.n_parameters
-        V = self._load(V)
+        slope, _ = self._descend(begin, end, V, with_targets=False)
+        return (-slope,)
 
-        def product(M):
-            return xp.matmul(xp.matrix_transpose(M[:, :p]), xp.matmul(M[:, :p], V))
-
-        return (to_numpy(_sum(product(M) for _, M in self.blocks(begin, end))),)
+    def _descend(self, begin, end, parameters, with_targets=True):
+        """Gradient and squared norms of the residuals, for B or for zeros in its place."""
+        xp, x = self.be.xp, self._load(parameters)
+        shift, unit = (a if a is None else self._load(a) for a in (self.shift, self.unit))
+        changes = [a if a is None else self._load(a) for a in (self.target_shift, self.target_unit)]
+        slope, squares = 0.0, 0.0
+        size = self._block_size()
+        out = self._buffer(min(size, end - begin), self.layout.n_features)
+        for first in range(begin, end, size):
+            part = slice(first, min(first + size, end))
+            weight = None if self.root_weight is None else self.root_weight[part]
+            if with_targets:
+                targets = weighted_rows(self.be, self.Y[part, :], *changes, weight)
+            else:
+                shape = (part.stop - first, x.shape[1])
+                targets = xp.zeros(shape, dtype=xp.float64, device=array_api_compat.device(x))
+            arrays = (self.X[part, :], targets, shift, unit, weight, x)
+            found = row_gradient(self.be, *arrays, intercept=self.layout.intercept, out=out)
+            slope, squares = slope + found[0], squares + found[1]
+        return to_numpy(slope), to_numpy(squares)
 
     def triangle(self, begin, end):
         """Triangle of some rows."""
@@ -281,7 +294,7 @@ class SparseRows(DenseRows):
         base = M[:, lead:]
         if lead:
             base = base - M[:, :1] * self._load(parameters[:1])
-        return self._descend(begin, end, weight, base, parameters[lead:])
+        return self._descend_sparse(begin, end, weight, base, parameters[lead:])
 
     def normal(self, begin, end, V):
         """``[1 | A]^T [1 | A] V``."""
@@ -290,10 +303,10 @@ class SparseRows(DenseRows):
         base = self.be.xp.zeros_like(M[:, :1] * self._load(V[:1]))
         if lead:
             base = -M[:, :1] * self._load(V[:1])
-        slope, _ = self._descend(begin, end, weight, base, V[lead:])
+        slope, _ = self._descend_sparse(begin, end, weight, base, V[lead:])
         return (-slope,)
 
-    def _descend(self, begin, end, weight, base, coef):
+    def _descend_sparse(self, begin, end, weight, base, coef):
         """Gradient for residuals ``base - diag(weight) A coef``."""
         unit = 1.0 if self.unit is None else self.unit[:, None]
         slope, total, squares = csr_gradient(
@@ -410,7 +423,9 @@ def _level(values, chosen):
         return np.zeros(values.shape[1])
     xp = array_api_compat.array_namespace(values)
     places = xp.asarray(chosen, device=array_api_compat.device(values))
-    return np.median(to_numpy(xp.take(values, places, axis=0)).astype(np.float64), axis=0)
+    # Cut first: NumPy takes rows out of a copy of an array that is stored by columns.
+    few = xp.take(values[: int(chosen[-1]) + 1, :], places, axis=0)
+    return np.median(to_numpy(few).astype(np.float64), axis=0)
 
 
 def _sum(parts):
