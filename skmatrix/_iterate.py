@@ -42,6 +42,30 @@ def warn_caller(message, category):
     warnings.warn(message, category, stacklevel=level)
 
 
+def warn_unfinished(estimator, max_iter, measure, value, tol):
+    """Warn that `max_iter` ended a fit.
+
+    Parameters
+    ----------
+    estimator : estimator
+        The estimator being fitted.
+    max_iter : int
+        Iterations that were made.
+    measure : str
+        What would have had to fall below a tolerance.
+    value : float
+        Where it ended; left out of the message if it is not finite.
+    tol : float
+        The tolerance.
+    """
+    where = f" {measure} is {value:.6g}, above tol={tol:g}" if math.isfinite(value) else ""
+    warn_caller(
+        f"{type(estimator).__name__} did not converge: after max_iter={max_iter}"
+        f" iterations{where}. Increase max_iter, or accept a larger tol.",
+        ConvergenceWarning,
+    )
+
+
 class Iterations:
     """Iterate until the change is small, a callback asks to stop, or `max_iter` is reached.
 
@@ -62,6 +86,8 @@ class Iterations:
         Largest number of iterations.
     tol : float
         The loop has converged when a change is at most `tol`.
+    measure : str, default="change"
+        What is compared with `tol`, in a word.
     sample_weight : float or array-like, default=None
         Weights of the rows, passed to the callbacks with X and y, so that they score as the fit
         weighs.
@@ -78,17 +104,17 @@ class Iterations:
         Whether a change reached `tol`, or ``stop`` was called.
     """
 
-    def __init__(self, estimator, X, y=None, *, max_iter, tol, sample_weight=None, done=0):
+    def __init__(
+        self, estimator, X, y=None, *, max_iter, tol, measure="change", sample_weight=None, done=0
+    ):
         self.max_iter = max_iter
         self.tol = tol
         self.n_iter = done
         self.history = []
         self.converged = False
         self._estimator = estimator
-        # The same weight for all is none.
-        equal = sample_weight is None or isinstance(sample_weight, Number)
-        metadata = None if equal else {"sample_weight": sample_weight}
-        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._data = _shown(estimator, X, y, sample_weight)
+        self._measure = measure
         self._verbose = getattr(estimator, "verbose", 0)
         self._change = None
         self._state = None
@@ -119,7 +145,7 @@ class Iterations:
         if not (self.converged or stopped):
             self._warn()
 
-    def update(self, change, *, objective=None, state=None, allow_stop=True):
+    def update(self, change, *, objective=None, validation=None, state=None, allow_stop=True):
         """Report the end of an iteration.
 
         Parameters
@@ -128,6 +154,8 @@ class Iterations:
             What is compared with `tol`: relative and free of the scale of the data.
         objective : float, default=None
             Value of the objective, kept in ``history``.
+        validation : float, default=None
+            Error on held-out data, for the printed line.
         state : callable, default=None
             Returns a dict of the fitted attributes as they would be if the fit ended here;
             called only if a callback asks for the estimator so far.
@@ -142,7 +170,8 @@ class Iterations:
         if self._verbose:
             shown = [] if objective is None else [f"objective={self.history[-1]:.6g}"]
             # Of the first iteration there may be none.
-            shown += [f"change={self._change:.3g}"] if math.isfinite(self._change) else []
+            shown += [f"{self._measure}={self._change:.3g}"] if math.isfinite(self._change) else []
+            shown += [] if validation is None else [f"validation={float(validation):.6g}"]
             self._print(", ".join(shown))
         if allow_stop and self._change <= self.tol:
             self.converged = True
@@ -166,15 +195,20 @@ class Iterations:
 
     def _warn(self):
         """Warn that `max_iter` ended the fit."""
-        warn_caller(
-            f"{type(self._estimator).__name__} did not converge: after max_iter={self.max_iter}"
-            f" iterations the change is {self._change:.6g}, above tol={self.tol:g}. Increase"
-            " max_iter, or accept a larger tol.",
-            ConvergenceWarning,
+        warn_unfinished(
+            self._estimator, self.max_iter, f"the {self._measure}", self._change, self.tol
         )
 
 
-def tasks(estimator, X, y, items, name):
+def _shown(estimator, X, y, sample_weight):
+    """What callbacks are told of the data."""
+    # The same weight for all is none.
+    equal = sample_weight is None or isinstance(sample_weight, Number)
+    metadata = None if equal else {"sample_weight": sample_weight}
+    return {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+
+
+def tasks(estimator, X, y, items, name, sample_weight=None):
     """Go through a known number of items, of each of which callbacks are told.
 
     Parameters
@@ -187,13 +221,15 @@ def tasks(estimator, X, y, items, name):
         What to go through, to the end unless a callback asks to stop.
     name : str
         What callbacks call an item.
+    sample_weight : float or array-like, default=None
+        Weights of the rows, passed to the callbacks.
 
     Yields
     ------
     item : object
         The items, one at least.
     """
-    data = {"estimator": estimator, "X": X, "y": y, "metadata": None}
+    data = _shown(estimator, X, y, sample_weight)
     fit = estimator._init_callback_context(max_subtasks=len(items))
     fit.call_on_fit_task_begin(**data)
     for item in items:

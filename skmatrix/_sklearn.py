@@ -34,15 +34,18 @@ __all__ = [
 class Interval(_Interval):
     """A range of numbers: booleans are none, and whole numbers have at most 64 bits.
 
-    NumPy takes True for the size of nothing, and compiled code takes no longer numbers.
+    NumPy takes True for the size of nothing, and compiled code takes no longer numbers. Where real
+    numbers are asked for, whole ones must be among those of double precision.
     """
 
     def is_satisfied_by(self, val):
         """Whether a value is a number of the range."""
         if isinstance(val, (bool, np.bool_)):
             return False
-        if self.type is Integral and isinstance(val, Integral) and not -(2**63) <= int(val) < 2**63:
-            return False
+        if isinstance(val, Integral):
+            limit = 2**63 if self.type is Integral else 2**1023
+            if not -limit <= int(val) < limit:
+                return False
         return super().is_satisfied_by(val)
 
     def __str__(self):

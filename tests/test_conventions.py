@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.callback import CallbackSupportMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import has_fit_parameter
 
 from skmatrix.utils import all_displays, all_estimators
@@ -96,6 +98,66 @@ def test_callbacks_score_as_the_fit_weighs(name, cls):
         pytest.skip("has no iterations of its own")
     np.testing.assert_array_equal(told[-1][1]["sample_weight"], weight)
     assert told[-1][0] == pytest.approx(model.score(X, *y, sample_weight=weight), abs=1e-3)
+
+
+# Fits of other kinds than the instances': several problems, or none to iterate on.
+OTHER_FITS = [
+    ("AugmentedCovarianceClassifier", {"order": "grid", "orders": [1, 2], "lag": 1}),
+    ("ILASDPClustering", {"n_clusters": "auto", "max_clusters": 3}),
+    ("ILASDPClustering", {"n_clusters": 1}),
+    ("KroneckerSBL", {"solver": "auto"}),
+    ("MatrixCompletion", {"n_components": "auto"}),
+    ("SDPKMeans", {"n_clusters": 1, "n_init": 2}),
+    ("SDPKMeans", {"n_init": 2}),
+]
+
+
+def observed_fits():
+    """Names and parameters of the fits that take callbacks."""
+    classes = dict(all_estimators())
+    for name, parameters in [*((name, {}) for name in classes), *OTHER_FITS]:
+        if is_installed(name) and issubclass(classes[name], CallbackSupportMixin):
+            yield pytest.param(name, classes[name], parameters, id=f"{name}-{parameters}")
+
+
+@pytest.mark.parametrize(("name", "cls", "parameters"), observed_fits())
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_callbacks_begin_and_end_once(name, cls, parameters):
+    """A second context of a fit would take the first one's callbacks along, unfinished."""
+    events = []
+
+    class Counter(Watcher):
+        def setup(self, estimator, context):
+            events.append("setup")
+
+        def teardown(self, estimator, context):
+            events.append("teardown")
+
+        def on_fit_task_begin(self, estimator, context):
+            events.append(("begin", context.task_name))
+
+        def on_fit_task_end(self, estimator, context):
+            events.append(("end", context.task_name))
+
+    model, data = prepared(name, cls)
+    model.set_params(**parameters).set_callbacks(Counter(None)).fit(*data)
+    assert [events[0], events[-1]] == ["setup", "teardown"]
+    assert events.count("setup") == events.count("teardown") == 1
+    assert events[1:3] == [("begin", "fit"), ("begin", events[2][1])]
+    assert events[-2] == ("end", "fit")
+    for kind in set(events[1:-1]):
+        other = ("end" if kind[0] == "begin" else "begin", kind[1])
+        assert events.count(kind) == events.count(other)
+
+
+@pytest.mark.parametrize(("name", "cls"), all_estimators())
+def test_an_unfitted_estimator_says_so_to_dask_arrays_too(name, cls):
+    da = pytest.importorskip("dask.array")
+    X = da.ones((4, 3))
+    for method in ("predict", "transform", "score_samples", "decision_function"):
+        if hasattr(cls, method):
+            with pytest.raises((NotFittedError, TypeError), match=r"is not fitted|dask"):
+                getattr(cls(), method)(X)
 
 
 @pytest.mark.parametrize("page", ["README.rst", "doc/index.rst", "doc/which_estimator.rst"])

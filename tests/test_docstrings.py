@@ -70,6 +70,7 @@ def test_module_has_a_docstring(module):
 def test_estimator_docstring_has_every_section(name, cls):
     doc = FunctionDoc(cls)
     assert not [section for section in ESTIMATOR_SECTIONS if not doc[section]]
+    assert any("Read more in the :ref:`User Guide <" in line for line in doc["Extended Summary"])
 
 
 def test_a_poor_docstring_is_found(monkeypatch):

@@ -8,7 +8,11 @@ from sklearn.utils.random import sample_without_replacement
 
 from .._backend import get_backend
 from .._iterate import warn_caller
+from .._sklearn import Interval
+from .._symmetry import refuse_asymmetric
 
+_POSITIVE = Interval(Real, 0, np.inf, closed="neither")
+_COUNT = Interval(Integral, 1, None, closed="left")
 # Points from which "auto" takes a sample, and how many.
 _LARGE, _SAMPLE = 20_000, 2_000
 # Sizes of deviations from the mean whose fourth powers are still numbers.
@@ -134,10 +138,10 @@ def check_covariances(init, n_groups, n_features, diagonal):
             f"init as covariances must have shape {shape}, (n_clusters, n_features, n_features)."
             f" Got shape {covariances.shape}."
         )
-    if not np.isfinite(covariances).all() or not np.allclose(
-        covariances, covariances.transpose(0, 2, 1)
-    ):
-        raise ValueError("init as covariances must be finite and symmetric.")
+    if not np.isfinite(covariances).all():
+        raise ValueError("init as covariances must be finite.")
+    for covariance in covariances:
+        refuse_asymmetric(covariance, "init as covariances")
     if np.linalg.eigvalsh(covariances).min() <= 0:
         raise ValueError("init as covariances must be positive definite.")
     return np.diagonal(covariances, axis1=1, axis2=2).copy() if diagonal else covariances
@@ -151,11 +155,11 @@ def check_solver_options(options):
     if unknown:
         raise ValueError(f"solver_options may hold {sorted(found)}. Got {unknown}.")
     found.update(options)
-    if not isinstance(found["tol"], Real) or not 0 < found["tol"] < np.inf:
+    if not _POSITIVE.is_satisfied_by(found["tol"]):
         raise ValueError(
             f"solver_options['tol'] must be positive and finite. Got {found['tol']!r}."
         )
-    if not isinstance(found["max_iter"], Integral) or found["max_iter"] < 1:
+    if not _COUNT.is_satisfied_by(found["max_iter"]):
         raise ValueError(
             f"solver_options['max_iter'] must be an integer of at least 1. Got"
             f" {found['max_iter']!r}."

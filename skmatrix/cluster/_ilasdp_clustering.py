@@ -45,6 +45,8 @@ class ILASDPClustering(
     random starts do nearly as well here as good ones. For a quick look at a million points take
     those; for groups that are not convex, or noise, :class:`~sklearn.cluster.HDBSCAN`.
 
+    Read more in the :ref:`User Guide <sdp_clustering>`.
+
     Parameters
     ----------
     n_clusters : int or "auto", default=3
@@ -90,7 +92,7 @@ class ILASDPClustering(
     solver_options : dict or None, default=None
         "tol", 1e-4 unless given, and "max_iter", 3,000, of the solver of each program.
     n_jobs : int or None, default=None
-        Starts that run at once; None means 1, and -1 as many as cores.
+        Starts that run at once; None means 1, unless in a joblib context, and -1 all cores.
     random_state : int, RandomState instance or None, default=None
         Source of the starts.
     verbose : int, default=0
@@ -122,6 +124,8 @@ class ILASDPClustering(
         1,000 points the first programs are solved roughly, and are not listed.
     log_likelihood_ : float
         Classification log-likelihood of the points that were clustered.
+    solver_ : {"nlr", "admm", "cvxpy"}
+        The solver of the programs.
     n_iter_ : int
         Iterations of that start.
     converged_ : bool
@@ -365,6 +369,7 @@ class ILASDPClustering(
         self.factor_ = [self._home(be, X, factor) for factor in outcome.factor]
         self.objective_history_ = self._home(be, X, np.array(outcome.history))
         self.log_likelihood_ = outcome.log_likelihood
+        self.solver_ = setup.settings.solver
         self.n_iter_ = outcome.n_iter
         self.converged_ = outcome.converged
         self.feasibility_ = outcome.feasibility

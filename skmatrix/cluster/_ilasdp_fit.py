@@ -73,12 +73,7 @@ def fit_all(estimator, X, setup):
     ValueError
         If all covariances are singular.
     """
-    found = []
-    for n_groups in setup.candidates:
-        data = setup.points(n_groups)
-        trivial = n_groups in (1, data.X.shape[0])
-        fit = _fit_trivial(data, setup) if trivial else _fit_starts(estimator, X, data, setup)
-        found.append(fit)
+    found = _fit_candidates(estimator, X, setup)
     kept = [fit for fit in found if fit is not None]
     if not kept:
         raise ValueError(
@@ -99,17 +94,58 @@ def fit_all(estimator, X, setup):
     return min(kept, key=value), path
 
 
-def _fit_trivial(data, setup):
+def _fit_candidates(estimator, X, setup):
+    """A fit for each number of groups, None where all starts fail."""
+    width = min(effective_n_jobs(estimator.n_jobs), len(setup.names))
+    plan = [
+        (n_groups, starts)
+        for n_groups in setup.candidates
+        for starts in _grouped_starts(setup, n_groups, width)
+    ]
+    found: list = []
+    outcomes: list = []
+    names: list = []
+    data = None
+
+    def close():
+        """Keep the best start of a number of groups."""
+        best = best_of(outcomes)
+        results = None if best is None else results_of(names, outcomes, best)
+        found.append(None if best is None else _kept(data, setup, outcomes[best], results))
+
+    with single_threaded_blas:
+        for n_groups, starts in tasks(estimator, X, None, plan, "start"):
+            if data is None or data.n_groups != n_groups:
+                if data is not None:
+                    close()
+                data, outcomes, names = setup.points(n_groups), [], []
+            names += [name for name, _ in starts]
+            outcomes += Parallel(n_jobs=width, prefer="threads")(
+                delayed(_run)(data, setup, name, seed) for name, seed in starts
+            )
+            if estimator.verbose:
+                _report(estimator, n_groups, outcomes, starts)
+    close()
+    return found
+
+
+def _grouped_starts(setup, n_groups, width):
+    """Names and seeds of the starts for a number of groups, `width` of them at once."""
+    if setup.is_trivial(n_groups):
+        return [[("closed form", 0)]]
+    seeds = setup.rng.randint(np.iinfo(np.int32).max, size=len(setup.names))
+    starts = list(zip(setup.names, seeds, strict=True))
+    return [starts[i : i + width] for i in range(0, len(starts), width)]
+
+
+def _trivial(data, setup):
     """One group of all points, or one of each."""
     n = data.X.shape[0]
     labels = np.zeros(n, dtype=np.int64) if data.n_groups == 1 else np.arange(n)
     factor = indicator_factor(labels, data.n_groups)
     row_sums, means, scatters = data.moments(factor)
-    try:
-        groups = Gaussians.of_moments(data.structure, row_sums, means, scatters)
-    except np.linalg.LinAlgError:
-        return None
-    outcome = Outcome(
+    groups = Gaussians.of_moments(data.structure, row_sums, means, scatters)
+    return Outcome(
         labels=labels,
         groups=groups,
         log_likelihood=groups.log_likelihood(row_sums, scatters),
@@ -122,7 +158,6 @@ def _fit_trivial(data, setup):
         feasible=True,
         degenerate=data.n_groups > 1 and setup.settings.min_cluster_size > 1,
     )
-    return _kept(data, setup, outcome, results_of(["closed form"], [outcome], 0))
 
 
 def _kept(data, setup, outcome, results):
@@ -131,35 +166,15 @@ def _kept(data, setup, outcome, results):
     return Fit(data, outcome, results, scores, setup.settings.min_cluster_size)
 
 
-def _fit_starts(estimator, X, data, setup):
-    """Run all starts for one number of groups; None if all of them fail."""
-    names = setup.names
-    seeds = setup.rng.randint(np.iinfo(np.int32).max, size=len(names))
-    starts = list(zip(names, seeds, strict=True))
-    width = min(effective_n_jobs(estimator.n_jobs), len(starts))
-    groups = [starts[i : i + width] for i in range(0, len(starts), width)]
-    outcomes: list = []
-    with single_threaded_blas:
-        for group in tasks(estimator, X, None, groups, "starts"):
-            outcomes += Parallel(n_jobs=width, prefer="threads")(
-                delayed(_run)(data, setup, name, seed) for name, seed in group
-            )
-            if estimator.verbose:
-                _report(outcomes[-len(group) :], group)
-    best = best_of(outcomes)
-    if best is None:
-        return None
-    results = results_of(names[: len(outcomes)], outcomes, best)
-    return _kept(data, setup, outcomes[best], results)
-
-
-def _report(outcomes, starts):
-    """Print a line about each start."""
-    for outcome, (name, _) in zip(outcomes, starts, strict=True):
+def _report(estimator, n_groups, outcomes, starts):
+    """Print a line about each of the last starts."""
+    several = f"n_clusters={n_groups}, " if estimator.n_clusters == "auto" else ""
+    first = len(outcomes) - len(starts)
+    for k, (outcome, (name, _)) in enumerate(zip(outcomes[first:], starts, strict=True)):
         text = "failed"
         if outcome is not None:
             text = f"log_likelihood={outcome.log_likelihood:.6g}, iterations={outcome.n_iter}"
-        print(f"[ILASDPClustering] start from {name}: {text}")
+        print(f"[{type(estimator).__name__}] {several}start {first + k + 1} from {name}: {text}")
 
 
 def _run(data, setup, name, seed):
@@ -167,6 +182,8 @@ def _run(data, setup, name, seed):
     rng = np.random.RandomState(seed)
     run = Run(data, setup.settings, rng)
     try:
+        if name == "closed form":
+            return _trivial(data, setup)
         if name == "covariances":
             run.begin_with_covariances(setup.given)
         elif name == "labels":

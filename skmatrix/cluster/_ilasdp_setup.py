@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .._iterate import warn_caller
+from .._iterate import warn_caller, warn_unfinished
 from ._clustering_parameters import (
     centred,
     check_covariances,
@@ -114,6 +114,11 @@ class Setup:
             rng=rng,
         )
 
+    def is_trivial(self, n_groups):
+        """Whether there is but one partition into so many groups."""
+        n = self.X.shape[0] if self.chosen is None else self.chosen.size
+        return n_groups in (1, n)
+
     def all_points(self, n_groups):
         """All points, for a number of groups."""
         return Data(self.be, self.X, n_groups, self.structure)
@@ -170,11 +175,7 @@ def warn_about(estimator, fit):
             ConvergenceWarning,
         )
     elif not outcome.converged:
-        warn_caller(
-            f"ILASDPClustering did not converge in max_iter={settings.max_iter} iterations."
-            " Increase max_iter, or accept a larger tol.",
-            ConvergenceWarning,
-        )
+        warn_unfinished(estimator, estimator.max_iter, "the change", np.inf, estimator.tol)
     if fit.data.structure.kind == "full" and settings.shrinkage == 0 and counts.min() <= p:
         warn_caller(
             f"A group has {counts.min()} points for n_features={p}, and its covariance is singular"

@@ -10,12 +10,11 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
-from .._iterate import tasks, warn_caller
+from .._iterate import tasks, warn_unfinished
 from .._sklearn import Interval, StrOptions, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
@@ -47,6 +46,8 @@ class SDPKMeans(
     together, or a partition that must be proven to be the best there is. For a quick look at
     millions of points take :class:`~sklearn.cluster.KMeans`; for groups of different shapes
     :class:`ILASDPClustering`.
+
+    Read more in the :ref:`User Guide <sdp_clustering>`.
 
     Parameters
     ----------
@@ -316,23 +317,24 @@ class SDPKMeans(
         self.factor_ = self._home(be, X, factor)
         self.objective_ = float(found.value)
         self.solver_ = found.solver
-        self.n_iter_ = 1 if solution is None else solution.n_steps
+        self.n_iter_ = _n_steps(solution)
         self.converged_ = solution is None or solution.converged
         self.feasibility_ = 0.0 if solution is None else solution.feasibility
         self.sketch_indices_ = chosen
         if not self.converged_:
-            warn_caller(
-                f"SDPKMeans did not converge: after max_iter={self.max_iter} steps the row sums"
-                f" are off by {self.feasibility_:.3g}, with tol={self.tol:g}. Increase max_iter, or"
-                " accept a larger tol.",
-                ConvergenceWarning,
+            warn_unfinished(
+                self,
+                self.max_iter,
+                "the root mean square of the row sums less one",
+                self.feasibility_,
+                self.tol,
             )
 
     def _report(self, start, found):
         """Print a line about a start."""
         print(
-            f"[{type(self).__name__}] start {start + 1}:"
-            f" inertia={found.inertia:.6g}, iterations={found.solution.n_steps}"
+            f"[{type(self).__name__}] start {start + 1}/{self.n_init}:"
+            f" inertia={found.inertia:.6g}, iterations={_n_steps(found.solution)}"
         )
 
     @staticmethod
@@ -427,3 +429,8 @@ class SDPKMeans(
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.array_api_support = True
         return tags
+
+
+def _n_steps(solution):
+    """Steps of the solver, one where there was none."""
+    return 1 if solution is None else solution.n_steps

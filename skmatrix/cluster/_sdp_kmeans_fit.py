@@ -86,16 +86,19 @@ def cluster(be, X, n_groups, *, solver, rank, tolerance, rng, starts=(0,), repor
         The partition of the least inertia.
     """
     n = X.shape[0]
-    if n_groups in (1, n):
-        labels = np.zeros(n, dtype=np.int64) if n_groups == 1 else np.arange(n)
-        return _outcome(X, labels, n_groups, None, "closed form")
-    root = np.ascontiguousarray(square_root(X))
-    program = Program.of(be, be.load(root[None]), np.zeros((1, n)), float(n_groups))
+    trivial = n_groups in (1, n)
+    if not trivial:
+        root = np.ascontiguousarray(square_root(X))
+        program = Program.of(be, be.load(root[None]), np.zeros((1, n)), float(n_groups))
     best = None
     for start in starts:
-        factor = random_factor(rng, 1, n, rank or 2 * n_groups, n_groups)
-        solution = solve(program, factor, solver=solver, tolerance=tolerance)
-        found = _rounded(X, n_groups, solution, solver)
+        if trivial:
+            labels = np.zeros(n, dtype=np.int64) if n_groups == 1 else np.arange(n)
+            found = _outcome(X, labels, n_groups, None, "closed form")
+        else:
+            factor = random_factor(rng, 1, n, rank or 2 * n_groups, n_groups)
+            solution = solve(program, factor, solver=solver, tolerance=tolerance)
+            found = _rounded(X, n_groups, solution, solver)
         if report is not None:
             report(start, found)
         best = found if best is None or found.inertia < best.inertia else best

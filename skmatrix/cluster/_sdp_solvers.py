@@ -78,7 +78,7 @@ def _refuse_large(program, solver):
     n_blocks, n = program.b.shape
     size = _MATRICES * 8 * n_blocks * n * n
     if size > _MEMORY:
-        raise MemoryError(
+        raise ValueError(
             f"solver={solver!r} needs about {size / 1e9:.0f} GB for n_samples={n}. Use"
             " solver='nlr', or n_subsample of a few hundred."
         )

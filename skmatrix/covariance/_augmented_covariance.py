@@ -275,6 +275,7 @@ class AugmentedCovariance(TransformerMixin, BaseEstimator):
             max_lag=self.max_lag,
             n_trials=self.n_selection_trials,
             rng=check_random_state(self.random_state),
+            backend=self.backend,
             pool=pool,
             warn=warn,
         )

@@ -354,6 +354,7 @@ class AugmentedCovarianceClassifier(
                 max_lag=self.max_lag,
                 n_trials=self.n_selection_trials,
                 rng=check_random_state(seed),
+                backend=self.backend,
                 pool=pool,
                 warn=warn,
             )
@@ -364,13 +365,16 @@ class AugmentedCovarianceClassifier(
         """Judge the candidates if there is a choice, and fit to all trials."""
         self.candidates_ = list(choices)
         self.cv_results_, self.best_score_, place = None, None, (0, 0)
+        search = None
         if len(choices) * len(models.estimators) > 1:
             search = Search(models, y, self._folds(y, rng), self._scorer(), self.n_jobs)
-            for candidate in tasks(self, X, y, self.candidates_, "candidate"):
+        for candidate in tasks(self, X, y, self.candidates_, "candidate"):
+            if search is not None:
                 matrices = self._matrices(be, X, choices[candidate], floor, models.geometry)
                 score = search.judge(candidate, matrices)
                 if self.verbose:
                     print(f"[{type(self).__name__}] {candidate}: score={score:.4f}")
+        if search is not None:
             place = search.best(X.shape[1])
             self.cv_results_ = search.results()
             self.best_score_ = search.best_score

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed, effective_n_jobs
+from joblib import effective_n_jobs
 from scipy.stats import rankdata
 from sklearn.base import clone
+from sklearn.utils.parallel import Parallel, delayed
 
 from ._augmented_covariance_candidates import Candidate
 from ._augmented_covariance_geometry import MATRIX_CLASSIFIERS, Geometry

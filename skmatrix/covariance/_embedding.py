@@ -213,13 +213,15 @@ def _read(X, n_channels):
         raise ValueError(f"X must have the shape (n_trials, n_channels, n_times). Got {X.shape}.")
     check_finite(X)
     if X.ndim == 2:
-        return X.reshape(len(X), *_cut("select_embedding", X.shape[1], n_channels or 1))
+        return X.reshape(len(X), *_cut(X.shape[1], n_channels or 1))
     if n_channels not in (None, X.shape[1]):
         raise ValueError(f"n_channels={n_channels}, but X has {X.shape[1]} channels.")
     return X
 
 
-def choose_embedding(X, *, order, lag, max_order, max_lag, n_trials, rng, pool=None, warn=True):
+def choose_embedding(
+    X, *, order, lag, max_order, max_lag, n_trials, rng, backend="auto", pool=None, warn=True
+):
     """Order and lag of the embedding of validated trials.
 
     Parameters
@@ -232,6 +234,8 @@ def choose_embedding(X, *, order, lag, max_order, max_lag, n_trials, rng, pool=N
         Number of trials to look at.
     rng : RandomState
         Source of the draw.
+    backend : str, default="auto"
+        That of the estimator. The search is one of the host; with "numpy" nothing is compiled.
     pool : ThreadPoolExecutor, default=None
         Threads over trials and channels.
     warn : bool, default=True
@@ -253,7 +257,7 @@ def choose_embedding(X, *, order, lag, max_order, max_lag, n_trials, rng, pool=N
         order, lag = (1 if value in hopeless else value for value in (order, lag))
     curves = {}
     if _rules(order, lag):
-        search = _Search(trials, varies, max_order, max_lag, pool)
+        search = _Search(trials, varies, max_order, max_lag, backend, pool)
         order, lag = search.choose(*_named(order, lag))
         curves = search.curves
     return Embedding(order, lag, np.array(delays_of(order, lag)), curves)
@@ -312,17 +316,17 @@ class _Search:
     ----------
     trials, varies : arrays of shape (n_trials, n_channels, n_times) and (n_trials, n_channels)
         Standardised trials.
-    max_order, max_lag, pool
+    max_order, max_lag, backend, pool
         As in :func:`choose_embedding`.
     """
 
-    def __init__(self, trials, varies, max_order, max_lag, pool):
+    def __init__(self, trials, varies, max_order, max_lag, backend, pool):
         some = varies.any(axis=1)
         self.trials, self.varies = trials[some], varies[some]
         self.series = trials[varies]
         self.max_order, self.max_lag = max_order, max_lag
-        # The search is one of the host.
-        self.be, self.pool = get_backend("auto", trials), pool
+        host = backend if backend in ("numpy", "numba") else "auto"
+        self.be, self.pool = get_backend(host, trials), pool
         self.curves = {}
 
     def choose(self, order, lag):

@@ -16,12 +16,11 @@ from scipy.linalg import cholesky, solve_triangular
 from sklearn.utils import check_array
 
 from .._sklearn import Interval, validate_params
+from .._symmetry import refuse_asymmetric
 from ._augmented_covariance_kernels import block_toeplitz
 
 # Ridge relative to the mean eigenvalue, far above what rounding does to a singular matrix.
 _RIDGE = 1e-9
-# How far from symmetric a covariance may be, relative to its largest entry.
-_ASYMMETRY = 1e-6
 
 
 @validate_params(
@@ -91,8 +90,7 @@ def var_coefficients(G, order):
             " blocks; pass the augmented covariance of one order more than that of the"
             f" autoregression, order={order}."
         )
-    if np.abs(G - G.T).max() > _ASYMMETRY * np.abs(G).max():
-        raise ValueError("G is not symmetric; pass an augmented covariance.")
+    refuse_asymmetric(G, "G")
     try:
         factor = cholesky(G, lower=True)
     except np.linalg.LinAlgError as error:

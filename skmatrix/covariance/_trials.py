@@ -50,7 +50,7 @@ def read_trials(estimator, be, X, y="no_validation", *, reset):
         )
     given, is_table = estimator.n_channels, X.ndim == 2
     if is_table:
-        X = be.home.reshape(X, (X.shape[0], *_cut(name, X.shape[1], given or 1)))
+        X = be.home.reshape(X, (X.shape[0], *_cut(X.shape[1], given or 1)))
     elif given is not None and X.shape[1] != given:
         raise ValueError(f"n_channels={given}, but X has {X.shape[1]} channels.")
     if not X.shape[1]:
@@ -86,7 +86,7 @@ def check_grid(name, values):
     return grid.tolist()
 
 
-def _cut(name, width, n_channels):
+def _cut(width, n_channels):
     """Shape of a row of 2-D data as a trial."""
     if width % n_channels:
         raise ValueError(

@@ -6,11 +6,29 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_random_state, check_scalar
 
+from .._sklearn import Interval, RealNotInt, validate_params
+
 # make_ratings: mean and spread of the parts of a rating, close to those of five-star film ratings.
 _MEAN, _BIAS_STD, _INTERACTION_STD = 3.5, 0.4, 0.6
 _BLOCK = 2**20  # entries per block where a product is summed over the rank
+_SIZE = [Interval(Integral, 1, None, closed="left")]
+_NOISE = [Interval(Real, 0, np.inf, closed="left")]
 
 
+@validate_params(
+    {
+        "n_samples": _SIZE,
+        "n_features": _SIZE,
+        "rank": _SIZE,
+        "n_observed": [*_SIZE, Interval(RealNotInt, 0, 1, closed="right")],
+        "condition_number": [Interval(Real, 1, np.inf, closed="left")],
+        "noise": _NOISE,
+        "sparse_output": ["boolean"],
+        "return_factors": ["boolean"],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def make_low_rank_matrix_completion(
     n_samples=100,
     n_features=80,
@@ -80,11 +98,7 @@ def make_low_rank_matrix_completion(
     >>> round(float(values[0] / values[2]), 6)
     10.0
     """
-    check_scalar(n_samples, "n_samples", Integral, min_val=1)
-    check_scalar(n_features, "n_features", Integral, min_val=1)
-    check_scalar(rank, "rank", Integral, min_val=1, max_val=min(n_samples, n_features))
-    check_scalar(condition_number, "condition_number", Real, min_val=1)
-    check_scalar(noise, "noise", Real, min_val=0)
+    check_scalar(rank, "rank", Integral, max_val=min(n_samples, n_features))
     n_observed = _resolve_count(n_observed, n_samples * n_features)
 
     rng = check_random_state(random_state)
@@ -108,6 +122,19 @@ def make_low_rank_matrix_completion(
     return X, (left, right) if return_factors else left @ right.T
 
 
+@validate_params(
+    {
+        "n_users": _SIZE,
+        "n_items": _SIZE,
+        "n_ratings": _SIZE,
+        "rank": [Interval(Integral, 0, None, closed="left")],
+        "noise": _NOISE,
+        "popularity": _NOISE,
+        "dtype": "no_validation",  # below
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def make_ratings(
     n_users=6040,
     n_items=3706,
@@ -173,12 +200,7 @@ def make_ratings(
     >>> X.nnz
     400
     """
-    check_scalar(n_users, "n_users", Integral, min_val=1)
-    check_scalar(n_items, "n_items", Integral, min_val=1)
-    check_scalar(n_ratings, "n_ratings", Integral, min_val=1, max_val=n_users * n_items)
-    check_scalar(rank, "rank", Integral, min_val=0)
-    check_scalar(noise, "noise", Real, min_val=0)
-    check_scalar(popularity, "popularity", Real, min_val=0)
+    check_scalar(n_ratings, "n_ratings", Integral, max_val=n_users * n_items)
     dtype = np.dtype(dtype)
     if dtype not in (np.float32, np.float64):
         raise ValueError(f"dtype={dtype} must be float32 or float64.")
@@ -204,6 +226,14 @@ def make_ratings(
     return rows, columns, values
 
 
+@validate_params(
+    {
+        "X": ["array-like", "sparse matrix"],
+        "fraction": [Interval(Real, 0, 1, closed="neither")],
+        "random_state": ["random_state"],
+    },
+    prefer_skip_nested_validation=True,
+)
 def hide_entries(X, fraction=0.1, *, random_state=None):
     """Hide a share of the observed entries, to measure how well they are filled in.
 
@@ -248,7 +278,6 @@ def hide_entries(X, fraction=0.1, *, random_state=None):
     >>> bool(error < np.std(values))
     True
     """
-    check_scalar(fraction, "fraction", Real, min_val=0, max_val=1, include_boundaries="neither")
     rng = check_random_state(random_state)
     if sparse.issparse(X):
         return _hide_sparse(X, fraction, rng)
@@ -300,9 +329,8 @@ def _choose_hidden(rng, n_observed, fraction):
 def _resolve_count(n_observed, n_entries):
     """Number of observed entries from a share (float) or a number (int)."""
     if isinstance(n_observed, Integral):
-        check_scalar(n_observed, "n_observed", Integral, min_val=1, max_val=n_entries)
+        check_scalar(n_observed, "n_observed", Integral, max_val=n_entries)
         return int(n_observed)
-    check_scalar(n_observed, "n_observed", Real, min_val=0, max_val=1, include_boundaries="right")
     return max(round(n_observed * n_entries), 1)
 
 

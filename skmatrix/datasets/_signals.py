@@ -16,6 +16,7 @@ from scipy.linalg import solve_discrete_lyapunov
 from sklearn.utils import Bunch, check_array, check_random_state
 
 from .._sklearn import Interval, validate_params
+from .._symmetry import refuse_asymmetric
 
 _EYES_DESCR = """\
 Eyes open or shut: one second of EEG
@@ -415,11 +416,12 @@ def _checked_process(coefficients, noise_covariance):
     if noise_covariance is None:
         return coefficients, np.eye(size)
     noise = check_array(noise_covariance, dtype=np.float64, input_name="noise_covariance")
-    if noise.shape != (size, size) or not np.allclose(noise, noise.T):
+    if noise.shape != (size, size):
         raise ValueError(
             f"noise_covariance must be a symmetric matrix of shape {(size, size)}. Got one of shape"
             f" {noise.shape}."
         )
+    refuse_asymmetric(noise, "noise_covariance")
     least, largest = np.linalg.eigvalsh(noise)[[0, -1]]
     if least < -1e-10 * max(largest, 0.0) or largest < 0:
         raise ValueError(

@@ -147,6 +147,11 @@ def _coordinates(rng, n_entries, sizes):
     axes = [np.sort(rng.uniform(size=n)) for n in sizes if n is not None]
     shape = [axis.size for axis in axes]
     n_places = int(np.prod(shape, dtype=object)) if shape else 1
+    if n_places >= 2**63:
+        raise ValueError(
+            f"n_points={sizes} is a grid of {float(n_places):.3g} places, of which none can be"
+            " drawn: there must be fewer than 2**63."
+        )
     if len(axes) < len(sizes):
         places = [rng.randint(n, size=n_entries) for n in shape]
     elif n_entries > n_places:

@@ -39,6 +39,8 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
     rank, :class:`~sklearn.gaussian_process.GaussianProcessRegressor` is better; for ordinary
     features, trees are.
 
+    Read more in the :ref:`User Guide <functional_tensors>`.
+
     Parameters
     ----------
     rank : int or sequence of int, default=3

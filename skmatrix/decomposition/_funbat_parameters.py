@@ -4,8 +4,15 @@ from numbers import Integral, Real
 
 import numpy as np
 
+from .._sklearn import Interval
 from ._funbat_prior import N_BLOCKS, Prior
 from ._funbat_state import Layout
+
+_RANK = Interval(Integral, 1, None, closed="left")
+_POSITIVE = Interval(Real, 0, np.inf, closed="neither")
+_SHARE = Interval(Real, 0, 1, closed="left")
+# Lengths whose fourth powers, of which covariances of derivatives are made, are numbers.
+_SHORTEST, _LONGEST = 1e-60, 1e60
 
 
 def chosen_layout(estimator, n_modes):
@@ -54,6 +61,12 @@ def chosen_priors(estimator, n_modes):
             "length_scale_bounds must be a lower and an upper bound. Got"
             f" {estimator.length_scale_bounds!r}."
         )
+    for name, values in (("length_scale", lengths), ("length_scale_bounds", bounds)):
+        if not all(_SHORTEST <= value <= _LONGEST for value in values):
+            raise ValueError(
+                f"{name} must be between {_SHORTEST:g} and {_LONGEST:g}. Got"
+                f" {getattr(estimator, name)!r}. Change the units of the coordinates."
+            )
     if estimator.optimize_length_scale:
         # Without order there is no length to search for.
         lengths = [
@@ -77,7 +90,7 @@ def chosen_damping(estimator):
     """Shares of old messages to functions, core and noise."""
     value = estimator.damping
     shares = [value] * 3 if np.ndim(value) == 0 else list(value)
-    if len(shares) != 3 or not all(isinstance(s, Real) and 0 <= float(s) < 1 for s in shares):
+    if len(shares) != 3 or not all(map(_SHARE.is_satisfied_by, shares)):
         raise ValueError(
             "damping must be one number of at least 0 and less than 1, or three, for functions,"
             f" core and noise. Got {value!r}."
@@ -87,7 +100,7 @@ def chosen_damping(estimator):
 
 def _is_rank(value):
     """Whether a value is a number of functions."""
-    return isinstance(value, Integral) and int(value) >= 1
+    return _RANK.is_satisfied_by(value)
 
 
 def _is_kernel(value):
@@ -97,7 +110,7 @@ def _is_kernel(value):
 
 def _is_positive(value):
     """Whether a value is a positive finite number."""
-    return isinstance(value, Real) and bool(np.isfinite(float(value))) and float(value) > 0
+    return _POSITIVE.is_satisfied_by(value)
 
 
 def _one_per_mode(value, n_modes, name, valid, what):

@@ -16,6 +16,7 @@ from ..covariance._augmented_covariance_grid import Models
 from ..covariance._embedding import drawn_places
 from ..covariance._trials import check_flat, read_trials
 from ._blocks import as_row_blocks, is_dask, map_reduce, map_rows
+from ._estimators import add, float_dtype, refuse_engine
 
 
 def fit_row_blocks(estimator, X):
@@ -48,7 +49,7 @@ def transform_row_blocks(estimator, X):
     """Lazy matrices of a dask array of trials."""
     X = _as_trials(estimator, X)
     size = estimator.order_ * estimator.n_channels_in_
-    return map_rows(X, _matrices_as_given, (size, size), _float_dtype(X), state=estimator)
+    return map_rows(X, _matrices_as_given, (size, size), float_dtype(X), state=estimator)
 
 
 def fit_classifier_row_blocks(estimator, X, y, order, lag, geometry):
@@ -97,7 +98,7 @@ def fit_classifier_row_blocks(estimator, X, y, order, lag, geometry):
     estimator.cv_results_, estimator.best_score_ = None, None
     expm = load_pyriemann("pyriemann.geometry.base").expm
     blocks, starts = as_row_blocks(X)
-    total, count = map_reduce(blocks, starts, _log_sums, _add, estimator)
+    total, count = map_reduce(blocks, starts, _log_sums, add, estimator)
     estimator.reference_ = expm(total / count)
     vectors = map_rows(X, _tangent_vectors, (estimator._n_features_out,), np.float64, estimator)
     estimator.model_ = clone(models.estimators[0]).fit(vectors.compute(), y)
@@ -147,7 +148,7 @@ def _matrices_as_given(block, state):
     """Matrices in the dtype of the block."""
     size = state.order_ * state.n_channels_in_
     if not len(block):
-        return np.empty((0, size, size), dtype=_float_dtype(block))
+        return np.empty((0, size, size), dtype=float_dtype(block))
     return _matrices_of(state, block, double=False)
 
 
@@ -194,31 +195,17 @@ def _variances(block, start, state):
 def _mean_level(estimator, X):
     """Mean variance of a sample of the trials that vary."""
     blocks, starts = as_row_blocks(X)
-    total, count = map_reduce(blocks, starts, _variances, _add, estimator.n_channels or 1)
+    total, count = map_reduce(blocks, starts, _variances, add, estimator.n_channels or 1)
     if not count:
         raise ValueError("All trials of X are flat: no channel varies.")
     return float(total / count)
-
-
-def _add(left, right):
-    """Sums of two runs of blocks."""
-    return tuple(a + b for a, b in zip(left, right, strict=True))
-
-
-def _float_dtype(X):
-    """The dtype that X has after validation."""
-    return np.dtype(X.dtype if X.dtype in (np.float32, np.float64) else np.float64)
 
 
 def _as_trials(estimator, X):
     """A dask array of known length."""
     import dask.array as da
 
-    if estimator.backend not in ("auto", "numpy", "numba"):
-        raise ValueError(
-            f"backend={estimator.backend!r} has no dask path: it must be 'auto', 'numpy' or"
-            " 'numba'."
-        )
+    refuse_engine(estimator)
     if not isinstance(X, da.Array):
         raise TypeError(
             f"X must be a dask array. Got a dask {type(X).__name__}: convert it first, or pass data"

@@ -26,6 +26,7 @@ from ..decomposition._funbat_parameters import (
 from ..decomposition._funbat_start import started
 from ..decomposition._funbat_state import Belief, Layout
 from ._blocks import as_row_blocks, map_rows
+from ._estimators import refuse_engine
 from ._matrix_completion import RowBlocks
 from ._sketched_regression import _as_array, _as_target, _as_weight
 
@@ -95,11 +96,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     estimator : FunBaT
         The fitted estimator.
     """
-    if estimator.backend not in ("auto", "numpy", "numba"):
-        raise ValueError(
-            f"backend={estimator.backend!r} has no dask path: it must be 'auto', 'numpy' or"
-            " 'numba'."
-        )
+    refuse_engine(estimator)
     be = get_backend(estimator.backend, np.empty(0))
     X = _as_floats(_as_array(X))
     validate_data(estimator, np.zeros((1, X.shape[1])), None if y is None else np.zeros(1))

@@ -27,6 +27,7 @@ from ..neighbors._kde_points import (
     merge_duplicates,
 )
 from ._blocks import as_row_blocks, broadcast, map_reduce, map_rows
+from ._estimators import float_dtype, refuse_engine
 
 # Bytes of the fingerprint by which equal rows of different blocks are found.
 _FINGERPRINT = 16
@@ -196,15 +197,11 @@ def fit_row_blocks(estimator, X, sample_weight=None):
         The fitted estimator. `X_fit_` is a dask array, `weight_fit_` a NumPy array, both in the
         order of the data.
     """
-    if estimator.backend not in ("auto", "numpy", "numba"):
-        raise ValueError(
-            f"backend={estimator.backend!r} has no dask path: it must be 'auto', 'numpy' or"
-            " 'numba'."
-        )
+    refuse_engine(estimator)
     X = _as_array(X)
     validate_data(estimator, np.zeros((1, X.shape[1])))
     fixed = given_bandwidth(estimator, X.shape[1])
-    dtype = _float_dtype(X)
+    dtype = float_dtype(X)
     estimator._precision = estimator._precision_for(dtype)
     settings = estimator._settings() | {"be": estimator.backend}
     distinct = _distinct(X, sample_weight, dtype, settings)
@@ -322,7 +319,7 @@ def _lazy(estimator, X, trailing, finish, request):
 
     X = _as_array(X, known=False)
     validate_data(estimator, np.zeros((1, X.shape[1])), reset=False)
-    dtype = _float_dtype(X)
+    dtype = float_dtype(X)
     points = estimator._blocks
     if points is None:
         get_backend("auto", np.empty(0)).check_home(estimator, "X_fit_", "score_samples")
@@ -524,11 +521,6 @@ def _call(fn, block, start, state):
 def _concatenate(left, right):
     """Arrays of two runs of blocks."""
     return tuple(np.concatenate(pair) for pair in zip(left, right, strict=True))
-
-
-def _float_dtype(X):
-    """The dtype that X has after validation."""
-    return np.dtype(X.dtype if X.dtype in (np.float32, np.float64) else np.float64)
 
 
 def _as_array(X, known=True):

@@ -27,6 +27,7 @@ from ..linear_model._kronecker_sbl_parameters import chosen_solvers
 from ..linear_model._kronecker_sbl_problem import pose
 from ..linear_model._kronecker_sbl_queries import double, predicted, predicted_std
 from ._blocks import as_row_blocks, is_dask, map_rows
+from ._estimators import refuse_engine
 from ._kronecker_sbl_blocks import SQUARES, BlockOutcome, BlockProblem, BlockState
 from ._matrix_completion import RowBlocks
 from ._sketched_regression import _as_array
@@ -52,11 +53,7 @@ def fit_snapshot_blocks(estimator, X, y):
         The fitted estimator.
     """
     _refuse_blocks_of_factors(X)
-    if estimator.backend not in ("auto", "numpy", "numba"):
-        raise ValueError(
-            f"backend={estimator.backend!r} has no dask path: it must be 'auto', 'numpy' or"
-            " 'numba'."
-        )
+    refuse_engine(estimator)
     design = _design(estimator, X)
     solvers = chosen_solvers(estimator, design.shape)
     if solvers == ["decompose"]:

@@ -5,7 +5,6 @@ factors, and the columns' conjugate gradients, in lockstep, need sums over the b
 travels is an array of the size of the columns' factors, once per inner step.
 """
 
-import copy
 import time
 from dataclasses import dataclass
 
@@ -62,7 +61,10 @@ from ..impute._matrix_completion_queries import (
     values_at,
 )
 from ._blocks import as_row_blocks, broadcast, is_dask, map_reduce, map_rows
+from ._estimators import add, without
 
+# What belongs to training rows.
+_OF_ROWS = ("embedding_", "row_bias_", "_pattern", "_skl_callbacks")
 # Parameters whose other values need all entries in one place.
 _SUPPORTED = {
     "backend": ("auto", "numpy", "numba"),
@@ -115,7 +117,7 @@ class RowBlocks:
     def sum(self, fn, *parts, state=None, merge=None):
         """Sums (or what `merge` makes) of ``fn(block, *parts, start=, state=)``."""
         rows = list(zip(self.blocks, *parts, strict=True))
-        return map_reduce(rows, self.starts, fn, _add if merge is None else merge, state)
+        return map_reduce(rows, self.starts, fn, add if merge is None else merge, state)
 
     def map(self, fn, *parts, state=None):
         """The persisted results of ``fn(block, *parts, state)``, one per block."""
@@ -192,7 +194,7 @@ def transform_row_blocks(estimator, X):
     width = len(estimator.get_feature_names_out())
     dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
     dtype = dtype if estimator.dtype is None else estimator.dtype
-    state = (_without_rows(estimator), width, dtype)
+    state = (without(estimator, _OF_ROWS), width, dtype)
     return map_rows(X, _transform, trailing=(width,), dtype=dtype, state=state)
 
 
@@ -202,8 +204,8 @@ def score_row_blocks(estimator, X):
     _check_features(estimator, X)
     blocks, starts = as_row_blocks(X)
     seed = check_random_state(estimator.random_state).randint(2**31 - 1)
-    state = (_without_rows(estimator), seed)
-    total, count = map_reduce(blocks, starts, _hidden_error, _add, state)
+    state = (without(estimator, _OF_ROWS), seed)
+    total, count = map_reduce(blocks, starts, _hidden_error, add, state)
     if not count:
         raise ValueError(
             "score needs a row with at least two observed entries, to hide one of them."
@@ -304,13 +306,6 @@ def _count(entries, *, start, state):
 def _apply(entries, *, start, state):
     """A function of the entries of one block."""
     return state(entries)
-
-
-def _add(left, right):
-    """Sum of two results, part by part."""
-    if isinstance(left, tuple):
-        return tuple(a + b for a, b in zip(left, right, strict=True))
-    return left + right
 
 
 def _make_block(entries, state):
@@ -435,7 +430,7 @@ def _fold_rows_in(estimator, problem, units):
     """Solve for the rows on the final columns; set what depends on them."""
     import dask
 
-    solved = problem.blocks.map(_fold_in, state=_without_rows(estimator))
+    solved = problem.blocks.map(_fold_in, state=without(estimator, _OF_ROWS))
     V = estimator._augmented_columns(problem.be)
     k, ridge, total = estimator.n_components_, estimator.alpha, float(np.sum(problem.mass))
     state = (V, weighted_gram(np, V, problem.mass, k), total, ridge)
@@ -446,14 +441,6 @@ def _fold_rows_in(estimator, problem, units):
     estimator.singular_values_ = singular_values(problem.be, U, V, k) * units.unit
     estimator.noise_std_ = units.unit * float(np.sqrt(loss / freedom_left(total, spent)))
     estimator.rank_path_, estimator.duality_gap_, estimator._pattern = [], None, None
-
-
-def _without_rows(estimator):
-    """A copy without what belongs to training rows, light enough to send."""
-    light = copy.copy(estimator)
-    for name in ("embedding_", "row_bias_", "_pattern", "_skl_callbacks"):
-        vars(light).pop(name, None)
-    return light
 
 
 def _column_sums(block, *, start, state):

@@ -3,14 +3,16 @@
 Rows are independent: each block computes the states that it needs, and results stay lazy.
 """
 
-import copy
-
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from .._backend import get_backend
 from ._blocks import broadcast, is_dask, map_rows
+from ._estimators import answer, float_dtype, without
 from ._sketched_regression import _as_array
+
+# What blocks do not need: names, and what only users look at.
+_HEAVY = ("feature_names_in_", "kernel_matrix_")
 
 
 def transform_row_blocks(estimator, X):
@@ -29,8 +31,9 @@ def transform_row_blocks(estimator, X):
         The features.
     """
     X = _as_table(estimator, X, "transform")
-    trailing, dtype = (estimator._n_features_out,), _float_dtype(X)
-    return map_rows(X, _answer, trailing, dtype, (_light(estimator), "transform", trailing, dtype))
+    trailing, dtype = (estimator._n_features_out,), float_dtype(X)
+    state = (without(estimator, _HEAVY), "transform", trailing, dtype)
+    return map_rows(X, answer, trailing, dtype, state)
 
 
 def ask_row_blocks(estimator, X, method):
@@ -65,12 +68,13 @@ def ask_row_blocks(estimator, X, method):
     trailing: tuple = ()
     dtype = estimator.classes_.dtype
     if method == "decision_function":
-        dtype = _float_dtype(X)
+        dtype = float_dtype(X)
         n_classes = estimator.classes_.size
         if n_classes > 2:
             ovo = estimator._machine.solver.decision_function_shape == "ovo"
             trailing = (n_classes * (n_classes - 1) // 2 if ovo else n_classes,)
-    return map_rows(X, _answer, trailing, dtype, (_light(estimator), method, trailing, dtype))
+    state = (without(estimator, _HEAVY), method, trailing, dtype)
+    return map_rows(X, answer, trailing, dtype, state)
 
 
 def kernel_row_blocks(estimator, X, Z):
@@ -104,12 +108,12 @@ def kernel_row_blocks(estimator, X, Z):
         be = get_backend("auto", np.empty(0))
         Z = validate_data(estimator, Z, reset=False, dtype=be.float_dtypes, order="C")
         size, others = Z.shape[0], broadcast([Z])
-    dtype = _float_dtype(X)
+    dtype = float_dtype(X)
     return da.map_blocks(
         _kernel_rows,
         X,
         others=others,
-        estimator=broadcast(_light(estimator)),
+        estimator=broadcast(without(estimator, _HEAVY)),
         symmetric=Z is None,
         as_dtype=dtype,
         chunks=(X.chunks[0], (size,)),
@@ -119,15 +123,6 @@ def kernel_row_blocks(estimator, X, Z):
 
 
 # What the tasks do ------------------------------------------------------------------------------
-
-
-def _answer(X, state):
-    """What a method of an estimator says of a block."""
-    estimator, method, trailing, dtype = state
-    if not len(X):
-        return np.empty((0, *trailing), dtype=dtype)
-    # A data frame, if scikit-learn is set to give those.
-    return np.asarray(getattr(estimator, method)(X))
 
 
 def _kernel_rows(X, others, estimator, symmetric, as_dtype, block_id):
@@ -171,16 +166,3 @@ def _as_table(estimator, X, method=None):
     frame = X._meta if hasattr(X, "to_dask_array") else np.empty((0, array.shape[1]))
     validate_data(estimator, frame, reset=False, skip_check_array=True)
     return array
-
-
-def _light(estimator):
-    """The estimator as blocks without names need it, without what only users look at."""
-    light = copy.copy(estimator)
-    for name in ("feature_names_in_", "kernel_matrix_"):
-        vars(light).pop(name, None)
-    return light
-
-
-def _float_dtype(X):
-    """The dtype that X has after validation."""
-    return np.dtype(X.dtype if X.dtype in (np.float32, np.float64) else np.float64)

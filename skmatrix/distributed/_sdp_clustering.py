@@ -5,7 +5,6 @@ passes over blocks that send back counts, sums and scatters of the groups; label
 rows are, and are lazy.
 """
 
-import copy
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +19,7 @@ from ..cluster._gaussian_groups import Gaussians, criteria_of, evidence
 from ..cluster._gaussian_kernels import squared_distances
 from ..cluster._ilasdp_fit import PASSES
 from ._blocks import as_row_blocks, map_reduce, map_rows
-from ._quantum_kernel import _answer, _float_dtype
+from ._estimators import add, answer, float_dtype, without
 from ._sketched_regression import _as_array
 
 # Passes of Lloyd's algorithm at most.
@@ -53,7 +52,7 @@ def fit_gaussian_row_blocks(estimator, X):
     blocks, starts = as_row_blocks(array)
     for _ in range(PASSES):
         state = (estimator.backend, groups)
-        counts, sums, scatters = map_reduce(blocks, starts, _moments, _add, state)
+        counts, sums, scatters = map_reduce(blocks, starts, _moments, add, state)
         if counts.min() < 2:
             break
         groups = _groups_of(groups, counts, sums, scatters, estimator.reg_covar)
@@ -88,16 +87,16 @@ def fit_means_row_blocks(estimator, X):
     blocks, starts = as_row_blocks(array)
     inertia = np.inf
     for _ in range(_PASSES):
-        counts, sums, inertia = map_reduce(blocks, starts, _nearest, _add, centers)
+        counts, sums, inertia = map_reduce(blocks, starts, _nearest, add, centers)
         before = centers
         # A group that has lost its last row stays where it is.
         centers = before + sums / np.maximum(counts, 1)[:, None]
-        if np.allclose(centers, before, rtol=1e-12, atol=0):
+        if np.abs(centers - before).max() <= 1e-12 * np.abs(centers).max():
             break
     estimator.cluster_centers_ = centers.astype(sample.dtype)
     estimator.inertia_ = float(inertia)
     estimator.labels_ = ask_row_blocks(estimator, array, "predict")
-    state = (_light(estimator), sample.dtype)
+    state = (without(estimator, _HEAVY), sample.dtype)
     trailing = (len(centers),)
     estimator.memberships_ = map_rows(array, _indicators, trailing, sample.dtype, state)
     return estimator
@@ -122,8 +121,9 @@ def ask_row_blocks(estimator, X, method):
     """
     array = _table(estimator, X)
     trailing = () if method in ("predict", "score_samples") else (estimator._n_features_out,)
-    dtype = np.dtype(np.int64) if method == "predict" else _float_dtype(array)
-    return map_rows(array, _answer, trailing, dtype, (_light(estimator), method, trailing, dtype))
+    dtype = np.dtype(np.int64) if method == "predict" else float_dtype(array)
+    state = (without(estimator, _HEAVY), method, trailing, dtype)
+    return map_rows(array, answer, trailing, dtype, state)
 
 
 def criteria_row_blocks(estimator, X):
@@ -143,7 +143,7 @@ def criteria_row_blocks(estimator, X):
     """
     blocks, starts = as_row_blocks(_table(estimator, X, counted=True))
     groups, p = estimator._groups, estimator.n_features_in_
-    sums = map_reduce(blocks, starts, _evidence, _add, (estimator.backend, groups))
+    sums = map_reduce(blocks, starts, _evidence, add, (estimator.backend, groups))
     return {"score": sums[1] / sums[0], **criteria_of(groups.structure, groups.sizes.size, p, sums)}
 
 
@@ -164,7 +164,7 @@ def inertia_row_blocks(estimator, X):
     """
     blocks, starts = as_row_blocks(_table(estimator, X, counted=True))
     centers = np.asarray(estimator.cluster_centers_, dtype=np.float64)
-    return float(map_reduce(blocks, starts, _nearest, _add, centers)[2])
+    return float(map_reduce(blocks, starts, _nearest, add, centers)[2])
 
 
 # The sample -------------------------------------------------------------------------------------
@@ -183,7 +183,7 @@ def _sampled(estimator, X):
     rng = check_random_state(estimator.random_state)
     chosen = None if size is None else draw_sample(rng, n, size)
     sample = np.asarray((array if chosen is None else array[chosen]).compute())
-    sample = sample.astype(_float_dtype(array), copy=False)
+    sample = sample.astype(float_dtype(array), copy=False)
     # Starts go on with the numbers that come after those of the sample, as on one machine.
     inner = clone(estimator).set_params(n_subsample=None, random_state=rng).fit(sample)
     for name, value in vars(inner).items():
@@ -209,14 +209,6 @@ def _table(estimator, X, *, reset=False, counted=False):
     frame = X._meta if hasattr(X, "to_dask_array") else np.empty((0, array.shape[1]))
     validate_data(estimator, frame, reset=reset, skip_check_array=True)
     return array
-
-
-def _light(estimator):
-    """The estimator as blocks need it."""
-    light = copy.copy(estimator)
-    for name in _HEAVY:
-        vars(light).pop(name, None)
-    return light
 
 
 # What the tasks do ------------------------------------------------------------------------------
@@ -279,10 +271,5 @@ def _nearest(block, start, state):
 def _indicators(block, state):
     """A one for the group of each row."""
     estimator, dtype = state
-    labels = _answer(block, (estimator, "predict", (), np.dtype(np.int64)))
+    labels = answer(block, (estimator, "predict", (), np.dtype(np.int64)))
     return np.eye(len(estimator.cluster_centers_), dtype=dtype)[labels]
-
-
-def _add(left, right):
-    """Sums of two runs of blocks."""
-    return tuple(a + b for a, b in zip(left, right, strict=True))

@@ -4,7 +4,6 @@ The solvers are those of the local fit: what they ask of the rows are sums of sm
 the sketch hangs on the index of a row and not on its block.
 """
 
-import copy
 from functools import partial
 
 import numpy as np
@@ -20,9 +19,12 @@ from ..linear_model._sketched_regression_rows import DenseRows, LocalRows, Spars
 from ..linear_model._sketched_regression_setup import check_penalties, make_plan
 from ..linear_model._sketched_regression_triangle import Layout, triangularise
 from ._blocks import as_row_blocks, is_dask, map_reduce, map_rows
+from ._estimators import add, refuse_engine, without
 
 # Rows that tell the level of each column, as in the local fit.
 _HEAD = 64
+# What only further fits need.
+_FOR_FITS = ("_stream", "_kept")
 
 
 class BlockRows:
@@ -66,7 +68,7 @@ class BlockRows:
 
     def total(self, method, *arguments):
         """Sums over all rows, as in :class:`LocalRows`."""
-        return self._reduce(_add, method, arguments)
+        return self._reduce(add, method, arguments)
 
     def triangle(self):
         """Triangle of all rows."""
@@ -99,11 +101,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
     estimator : SketchedRegression
         The fitted estimator; its attributes are NumPy arrays.
     """
-    if estimator.backend not in ("auto", "numpy", "numba"):
-        raise ValueError(
-            f"backend={estimator.backend!r} has no dask path: it must be 'auto', 'numpy' or"
-            " 'numba'."
-        )
+    refuse_engine(estimator)
     X = _as_array(X)
     head = _head(X)
     validate_data(estimator, head, np.zeros(head.shape[0]), accept_sparse="csr")
@@ -127,7 +125,7 @@ def fit_row_blocks(estimator, X, y, sample_weight=None):
 
     def make_loop():
         rule = {"max_iter": estimator.max_iter, "tol": estimator.tol}
-        return Iterations(estimator, X, y, sample_weight=sample_weight, **rule)
+        return Iterations(estimator, X, y, measure="gradient", sample_weight=sample_weight, **rule)
 
     found = fit_rows(
         estimator,
@@ -148,7 +146,7 @@ def predict_row_blocks(estimator, X):
     validate_data(estimator, np.zeros((1, X.shape[1])), reset=False)
     trailing = estimator.coef_.shape[:-1]
     dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
-    return map_rows(X, _predict, trailing, dtype, state=_without_data(estimator))
+    return map_rows(X, _predict, trailing, dtype, state=without(estimator, _FOR_FITS))
 
 
 def score_row_blocks(estimator, X, y, sample_weight=None):
@@ -156,8 +154,8 @@ def score_row_blocks(estimator, X, y, sample_weight=None):
     X, y = _as_array(X), _as_target(y)
     blocks, starts = as_row_blocks(X, y, sample_weight)
     level = np.asarray(y[:1], dtype=np.float64).ravel()
-    state = (_without_data(estimator), level)
-    weight, linear, square, residual = map_reduce(blocks, starts, _moments, _add, state)
+    state = (without(estimator, _FOR_FITS), level)
+    weight, linear, square, residual = map_reduce(blocks, starts, _moments, add, state)
     total = square - linear**2 / weight
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(total > 0, 1 - residual / total, np.where(residual > 0, 0.0, 1.0))
@@ -287,14 +285,6 @@ def _head(X):
     return head if sp.issparse(head) else np.asarray(head)
 
 
-def _without_data(estimator):
-    """The estimator without what only further fits need."""
-    light = copy.copy(estimator)
-    for name in ("_stream", "_kept"):
-        vars(light).pop(name, None)
-    return light
-
-
 def _predict(X, state):
     """Predictions for a block of rows."""
     if X.shape[0] == 0:
@@ -314,11 +304,6 @@ def _moments(X, Y, weight, start, state):
         np.sum(weight * centred**2, axis=0),
         np.sum(weight * residual**2, axis=0),
     )
-
-
-def _add(left, right):
-    """Sums of two neighbouring runs of blocks."""
-    return tuple(a + b for a, b in zip(left, right, strict=True))
 
 
 def _merge_triangles(upper, lower, n_parameters):

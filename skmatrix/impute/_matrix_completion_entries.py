@@ -200,6 +200,11 @@ def _index_dtype(xp, nnz, shape):
 def _weights(be, X, entries, entry_weight):
     """Weights of the entries, in the dtype of their values."""
     refuse_duplicates(entry_weight, "entry_weight")
+    if np.ndim(entry_weight) != 2 and not sp.issparse(entry_weight):
+        raise ValueError(
+            f"entry_weight must have the shape of X, {tuple(X.shape)}. Got shape"
+            f" {np.shape(entry_weight)}."
+        )
     entry_weight = check_array(
         be.follow(entry_weight),
         accept_sparse="csr",

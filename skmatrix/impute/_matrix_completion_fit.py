@@ -412,16 +412,18 @@ def run_epochs(estimator, reporter, start, units, held, state):
         exact = epoch.loss <= met * met * energy
         inner_iter.append(epoch.steps)
         elapsed.append(time.perf_counter() - begin)
-        loop.update(
-            0.0 if exact else change,
-            objective=epoch.objective * units.unit * units.unit,  # may overflow to infinity
-            state=lambda U=U, V=V: wrap(state(U, V)),
-            allow_stop=exact or may_stop(ridge, alpha, unit),
-        )
         if held is not None:
             error = held.values - sampled_dot(problem.be.xp, U, V, held.rows, held.indices)
             weight = float(problem.be.xp.sum(held.mass()))
             validation.append(units.unit * float(np.sqrt(held.total(error * error) / weight)))
+        loop.update(
+            0.0 if exact else change,
+            objective=epoch.objective * units.unit * units.unit,  # may overflow to infinity
+            validation=validation[-1] if validation else None,
+            state=lambda U=U, V=V: wrap(state(U, V)),
+            allow_stop=exact or may_stop(ridge, alpha, unit),
+        )
+        if held is not None:
             if validation[-1] < best[0]:
                 best = (validation[-1], U, V)
             elif len(validation) - int(np.argmin(validation)) > estimator.n_iter_no_change:

@@ -1,6 +1,5 @@
 """Questions to a fitted completion: values at places, their deviations, the best columns."""
 
-import warnings
 from itertools import pairwise
 from numbers import Real
 
@@ -11,7 +10,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import gen_batches
 
 from .._backend import to_numpy
+from .._iterate import warn_caller
+from .._sklearn import Interval
 from .._xp import sampled_dot
+
+_BOUND = Interval(Real, None, None, closed="neither")
 
 # A dense result with more elements than this is refused rather than tried.
 _LARGEST_DENSE = 2**31
@@ -36,7 +39,7 @@ def known_pattern(estimator, what, remedy="Pass the rows as X."):
     if estimator._pattern is None:
         raise ValueError(
             f"{what} needs the observed places of the training rows, which a fit on a dask"
-            " collection does not keep. {remedy}"
+            f" collection does not keep. {remedy}"
         )
     return estimator._pattern
 
@@ -104,7 +107,7 @@ def check_clip(clip):
     """Refuse bounds that are no pair of ascending numbers."""
     if clip is None or isinstance(clip, str):
         return
-    numbers = len(clip) == 2 and all(isinstance(bound, Real) for bound in clip)
+    numbers = len(clip) == 2 and all(map(_BOUND.is_satisfied_by, clip))
     if not numbers or not clip[0] < clip[1]:
         raise ValueError(f"clip must be a pair (low, high) with low < high. Got {clip!r}.")
 
@@ -263,9 +266,8 @@ def _hash(keys):
 def warn_if_short(estimator, short):
     """Warn when the certificate shows that more components would lower the objective."""
     if short and estimator.converged_:
-        warnings.warn(
+        warn_caller(
             f"n_components={estimator.n_components_} is too small for alpha={estimator.alpha}: the"
             " residual's spectral norm exceeds the penalty. Raise n_components or alpha.",
             ConvergenceWarning,
-            stacklevel=4,
         )

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot, set_title
+from ._panels import set_title, take_ax
 
 _SIZE = (5.6, 4.4)
 # Colours that can be told apart by all, in the order in which groups take them.
@@ -180,11 +180,9 @@ class ClusterEllipsesDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = load_pyplot(type(self).__name__)
+        ax = take_ax(type(self).__name__, ax, _SIZE)
         from matplotlib.patches import Ellipse
 
-        if ax is None:
-            _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
         self.ax_, self.figure_, self.points_, self.ellipses_ = ax, ax.figure, [], []
         points, labels, means = (self.data[key] for key in ("points", "labels", "means"))
         for k, covariance in enumerate(self.data["covariances"]):

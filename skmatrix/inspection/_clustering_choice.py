@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot, set_title
+from ._panels import set_title, take_ax
 
 _SIZE = (5.6, 4.0)
 _CRITERIA = ("icl", "bic", "aic")
@@ -150,7 +150,7 @@ class CriterionDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = ax = _axes(type(self).__name__, ax)
+        self.ax_ = ax = take_ax(type(self).__name__, ax, _SIZE)
         self.figure_, self.lines_, self.minima_, self.collapsed_ = ax.figure, [], [], None
         without: set = set()
         for i, (key, (numbers, values)) in enumerate(self.data["curves"].items()):
@@ -301,7 +301,7 @@ class ClusteringStartsDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = ax = _axes(type(self).__name__, ax)
+        self.ax_ = ax = take_ax(type(self).__name__, ax, _SIZE)
         self.figure_, self.points_, self.discarded_ = ax.figure, {}, None
         values, discarded = self.data["log_likelihoods"], self.data["discarded"]
         names = np.array(self.data["names"])
@@ -475,7 +475,7 @@ class CertificateDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = ax = _axes(type(self).__name__, ax)
+        self.ax_ = ax = take_ax(type(self).__name__, ax, _SIZE)
         self.figure_, self.points_, self.open_, self.lines_ = ax.figure, [], [], []
         ax.set_yscale("log")
         highest = max(np.max(gaps) for gaps in self.data["gaps"])
@@ -501,14 +501,6 @@ class CertificateDisplay:
         ax.legend(fontsize="small")
         set_title([ax], self.estimator_name if name is None else name)
         return self
-
-
-def _axes(name, ax):
-    """The axes to draw on, new ones for None."""
-    plt = load_pyplot(name)
-    if ax is None:
-        _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
-    return ax
 
 
 def _curves(fits, X, criteria):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot, set_title
+from ._panels import set_title, take_ax
 
 _SIZE = (5.6, 4.0)
 _SCALES = ("linear", "log")
@@ -161,9 +161,7 @@ class ConvergenceDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = load_pyplot(type(self).__name__)
-        if ax is None:
-            _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+        ax = take_ax(type(self).__name__, ax, _SIZE)
         self.ax_, self.figure_, self.lines_, self.span_ = ax, ax.figure, [], None
         is_log, names = self.data["scale"] == "log", self.data["names"]
         label_y = _KINDS[self.data["kind"]]

@@ -9,7 +9,7 @@ from .._backend import to_numpy
 from ..neighbors._kde import KDE
 from ..neighbors._kde_profiles import log_profile
 from ..neighbors._kde_theory import glass_bandwidth, kl_bandwidth
-from ._panels import load_pyplot
+from ._panels import load_pyplot, set_title
 
 _KINDS = ("path", "diagnostics", "phase", "weights", "distance")
 _QUERY_KINDS = ("diagnostics", "weights", "distance")
@@ -120,7 +120,7 @@ class KDEDisplay:
         ------
         ValueError
             If `kind` is unknown, or `X` is needed and missing.
-        NotImplementedError
+        ValueError
             If "phase" is asked for and the theory does not cover the estimator.
         TypeError
             If it is another estimator, or "weights" is asked for and the points are in a dask
@@ -182,9 +182,7 @@ class KDEDisplay:
         first = self.ax_[0] if pair else ax
         self.figure_ = first.figure
         getattr(self, f"_plot_{self.kind}")(self.ax_, {} if line_kwargs is None else line_kwargs)
-        title = self.estimator_name if name is None else name
-        if title is not None:
-            first.set_title(title)
+        set_title(np.ravel(self.ax_), self.estimator_name if name is None else name)
         return self
 
     def _plot_path(self, ax, keywords):

@@ -5,7 +5,7 @@ from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot
+from ._panels import set_title, take_ax
 
 _KINDS = ("path", "spectrum", "cold_start", "hidden")
 _ENTRY_KINDS = ("cold_start", "hidden")
@@ -190,9 +190,7 @@ class MatrixCompletionDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = load_pyplot(type(self).__name__)
-        if ax is None:
-            _, ax = plt.subplots(layout="constrained")
+        ax = take_ax(type(self).__name__, ax)
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         draw = {
             "path": self._plot_path,
@@ -201,9 +199,7 @@ class MatrixCompletionDisplay:
             "hidden": self._plot_hidden,
         }
         draw[self.kind](ax, {} if line_kwargs is None else line_kwargs)
-        title = self.estimator_name if name is None else name
-        if title is not None:
-            ax.set_title(title)
+        set_title([ax], self.estimator_name if name is None else name)
         return self
 
     def _plot_path(self, ax, keywords):

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot, set_title
+from ._panels import set_title, take_ax
 
 _SIZE = (5.4, 4.5)
 # Labels of an axis, at most, and groups between which there are lines.
@@ -163,9 +163,7 @@ class MembershipMatrixDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = load_pyplot(type(self).__name__)
-        if ax is None:
-            _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+        ax = take_ax(type(self).__name__, ax, _SIZE)
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         edges, names = self.data["edges"], self.data["names"]
         n = self.data["matrix"].shape[0]

@@ -18,6 +18,12 @@ def load_pyplot(name):
     return plt
 
 
+def take_ax(name, ax, size=None):
+    """The axes to draw on, new ones for None."""
+    plt = load_pyplot(name)
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
 def take_axes(name, ax, n_panels, what, panel=PANEL):
     """Array of so many axes, and their figure."""
     plt = load_pyplot(name)

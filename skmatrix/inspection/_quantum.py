@@ -14,7 +14,7 @@ from ..svm._quantum_bandwidth import projected_kernel
 from ..svm._quantum_device import measured_bloch
 from ..svm._quantum_kernel_matrix import QuantumKernel
 from ..svm._quantum_measurement import repair
-from ._panels import load_pyplot
+from ._panels import set_title, take_ax
 
 _KINDS = ("matrix", "spectrum", "histogram")
 _SIZES = {"matrix": (6.2, 4.6), "spectrum": (6.0, 4.2), "histogram": (6.0, 4.2)}
@@ -259,9 +259,7 @@ class QuantumKernelDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = load_pyplot(type(self).__name__)
-        if ax is None:
-            _, ax = plt.subplots(figsize=_SIZES[self.kind], layout="constrained")
+        ax = take_ax(type(self).__name__, ax, _SIZES[self.kind])
         self.ax_, self.figure_ = ax, ax.figure
         self.image_ = self.colorbar_ = self.band_ = None
         self.lines_, self.bars_ = [], []
@@ -271,9 +269,7 @@ class QuantumKernelDisplay:
             self._plot_spectra(ax, line_kwargs or {})
         else:
             self._plot_histograms(ax, bar_kwargs or {})
-        title = self.estimator_name if name is None else name
-        if title is not None:
-            ax.set_title(title)
+        set_title([ax], self.estimator_name if name is None else name)
         return self
 
     def _plot_matrix(self, ax, keywords):

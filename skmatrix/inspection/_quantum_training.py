@@ -7,7 +7,7 @@ from .._backend import get_backend, to_numpy
 from .._sklearn import _check_sample_weight
 from ..svm._quantum_bandwidth import alignment_path, bandwidth_grid, chosen_samples
 from ..svm._quantum_encoding import Encoding
-from ._panels import load_pyplot
+from ._panels import set_title, take_ax
 from ._quantum import class_codes
 
 _SIZE = (6.0, 4.2)
@@ -171,7 +171,7 @@ class BandwidthDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = ax = _take_ax(type(self).__name__, ax)
+        self.ax_ = ax = take_ax(type(self).__name__, ax, _SIZE)
         self.figure_ = ax.figure
         data = self.data
         style = {"color": "#0072B2", "marker": "o", "ms": 4, **(line_kwargs or {})}
@@ -194,7 +194,7 @@ class BandwidthDisplay:
             measure = "Centred kernel-target alignment"
         ax.set(xlabel="Bandwidth (factor of the data)", ylabel=measure)
         ax.legend()
-        _set_title(ax, self.estimator_name if name is None else name)
+        set_title([ax], self.estimator_name if name is None else name)
         return self
 
 
@@ -350,7 +350,7 @@ class VariationalTrainingDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        self.ax_ = ax = _take_ax(type(self).__name__, ax)
+        self.ax_ = ax = take_ax(type(self).__name__, ax, _SIZE)
         self.figure_ = ax.figure
         curves, best = self.data["curves"], self.data["best"]
         self.lines_ = []
@@ -370,20 +370,8 @@ class VariationalTrainingDisplay:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set(xlabel="Iteration", ylabel=self.data["loss"])
         ax.legend()
-        _set_title(ax, self.estimator_name if name is None else name)
+        set_title([ax], self.estimator_name if name is None else name)
         return self
-
-
-def _take_ax(name, ax):
-    """The axes, new ones if there are none."""
-    plt = load_pyplot(name)
-    return plt.subplots(figsize=_SIZE, layout="constrained")[1] if ax is None else ax
-
-
-def _set_title(ax, title):
-    """Title of the axes, if there is one."""
-    if title is not None:
-        ax.set_title(title)
 
 
 def _number(value):

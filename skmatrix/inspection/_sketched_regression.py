@@ -9,7 +9,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot
+from ._panels import load_pyplot, set_title
 
 _KINDS = ("coef", "spectrum", "convergence", "leverage")
 # Coefficients that are shown unless others are asked for.
@@ -271,9 +271,7 @@ class SketchedRegressionDisplay:
             _, ax = plt.subplots(figsize=(width, height), layout="constrained")
         self.ax_, self.figure_, self.lines_ = ax, ax.figure, []
         getattr(self, f"_plot_{self.kind}")(ax, line_kwargs or {}, reference_kwargs or {})
-        title = self.estimator_name if name is None else name
-        if title is not None:
-            ax.set_title(title)
+        set_title([ax], self.estimator_name if name is None else name)
         return self
 
     def _plot_coef(self, ax, keywords, reference_keywords):

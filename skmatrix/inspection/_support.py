@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .._backend import to_numpy
-from ._panels import load_pyplot, set_title
+from ._panels import set_title, take_ax
 
 # Colour and marker of each outcome: they can be told apart in grey too.
 _STYLES = {
@@ -234,9 +234,7 @@ class SupportDisplay:
         ImportError
             If matplotlib is not installed.
         """
-        plt = load_pyplot(type(self).__name__)
-        if ax is None:
-            _, ax = plt.subplots(figsize=_SIZE, layout="constrained")
+        ax = take_ax(type(self).__name__, ax, _SIZE)
         self.ax_, self.figure_, self.marks_ = ax, ax.figure, {}
         shape, rows, columns = (self.data[key] for key in ("shape", "rows", "columns"))
         row_sizes, column_sizes = [shape[k] for k in rows], [shape[k] for k in columns]

@@ -3,6 +3,7 @@
 import math
 from numbers import Integral, Real
 
+import array_api_compat
 import numpy as np
 
 from .._backend import get_backend, to_numpy
@@ -139,7 +140,8 @@ def kronecker_omp(factors, y, *, n_nonzero, tol=0.0):
     matrices, units = zip(*(unitless(xp, matrix) for matrix in matrices), strict=True)
     residual, total = data, float(xp.sum(absolute_squares(xp, data)))
     chosen: list = [[] for _ in matrices]
-    coef = xp.zeros((data.shape[0], *(0,) * len(matrices)), dtype=data.dtype)
+    device = array_api_compat.device(data)
+    coef = xp.zeros((data.shape[0], *(0,) * len(matrices)), dtype=data.dtype, device=device)
     while any(len(indices) < limit for indices, limit in zip(chosen, limits, strict=True)):
         place = _best_place(be, residual, matrices, chosen, limits)
         if place is None:
@@ -148,7 +150,7 @@ def kronecker_omp(factors, y, *, n_nonzero, tol=0.0):
             if index not in indices:
                 indices.append(index)
         columns = [
-            xp.take(matrix, xp.asarray(indices), axis=1)
+            xp.take(matrix, xp.asarray(indices, device=device), axis=1)
             for matrix, indices in zip(matrices, chosen, strict=True)
         ]
         coef = mode_products(be, data, *map(xp.linalg.pinv, columns))

@@ -47,7 +47,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
 
     Parameters
     ----------
-    factors : tuple of array-like of shape (m_k, n_k) or None, default=None
+    factors : tuple or list of array-like of shape (m_k, n_k), or None, default=None
         The factors A_2, ..., A_K, if X is to be A_1 alone and its rows are to be samples: then
         pipelines and searches over parameters can split them. None if X holds all.
     solver : {"auto", "svd", "am", "mm", "decompose"}, default="auto"
@@ -224,7 +224,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
     """
 
     _parameter_constraints: dict = {
-        "factors": [tuple, None],
+        "factors": [tuple, list, None],
         "solver": [StrOptions({"auto", "am", "svd", "mm", "decompose"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 
-from .._iterate import Iterations, tasks, warn_caller
+from .._iterate import Iterations, tasks, warn_caller, warn_unfinished
 from ._kronecker_sbl_decompose import combine, split
 from ._kronecker_sbl_kernels import absolute_squares
 from ._kronecker_sbl_outcome import Outcome, Solution
@@ -233,16 +233,11 @@ def _run_all(estimator, X, y, runs, name):
         run = runs[place]
         while run.n_iter < estimator.max_iter and run.change > estimator.tol:
             run.step()
-
-
-def _warn_unfinished(estimator, run):
-    """Warn that `max_iter` ended a run."""
-    warn_caller(
-        f"KroneckerSBL did not converge: after max_iter={estimator.max_iter} iterations of"
-        f" solver={run.solver!r} the change is {run.change:.3g}, above tol={estimator.tol:g}."
-        " Increase max_iter, or accept a larger tol.",
-        ConvergenceWarning,
-    )
+            if estimator.verbose:
+                print(
+                    f"[{type(estimator).__name__}] {name} {place + 1}, iteration"
+                    f" {run.n_iter}/{estimator.max_iter}: change={run.change:.3g}"
+                )
 
 
 def _solve_parts(estimator, X, y, problem, units, noise):
@@ -254,7 +249,13 @@ def _solve_parts(estimator, X, y, problem, units, noise):
     found = [Solution.of(run, units, estimator.tol) for run in runs]
     for run, solution in zip(runs, found, strict=True):
         if not solution.converged:
-            _warn_unfinished(estimator, run)
+            warn_unfinished(
+                estimator,
+                estimator.max_iter,
+                f"the change of solver={run.solver!r}",
+                run.change,
+                estimator.tol,
+            )
     outcome = combine(problem, [solution.outcome for solution in found], noise)
     n_iter = max(solution.n_iter for solution in found)
     return Solution(outcome, "decompose", n_iter, all(s.converged for s in found), [])

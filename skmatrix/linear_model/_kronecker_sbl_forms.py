@@ -97,6 +97,11 @@ def form_of(X, factors):
     ValueError
         If both X and `factors` hold all factors, or `factors` is empty.
     """
+    if X is None:
+        raise ValueError(
+            "X is None. Pass all factors as a tuple X=(A_1, ..., A_K), or the first as X and the"
+            " others as the parameter 'factors'."
+        )
     if isinstance(X, tuple) and not X:
         raise ValueError("X is an empty tuple. Pass one factor at least.")
     several = isinstance(X, (tuple, list)) and any(map(_is_matrix, X))
@@ -159,7 +164,7 @@ def factor_design(be, form, given):
     """Design of factors, each of which is validated."""
     design = Design(be, form, [_factor(be, item, k) for k, item in enumerate(given)])
     if math.prod(design.shape) > _LIMIT:
-        raise MemoryError(
+        raise ValueError(
             f"factors with {design.shape} columns stand for {math.prod(design.shape)} coefficients,"
             f" more than the {_LIMIT} that one machine holds."
         )
@@ -236,7 +241,7 @@ def read_target(design, y):
             f" {row_shape} rows need {expected}."
         )
     if math.prod(y.shape) > _LIMIT:
-        raise MemoryError(f"y has {math.prod(y.shape)} values, more than {_LIMIT}.")
+        raise ValueError(f"y has {math.prod(y.shape)} values, more than {_LIMIT}.")
     return tensor_of(xp, y, row_shape, layout), layout
 
 

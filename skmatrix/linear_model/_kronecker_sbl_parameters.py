@@ -4,8 +4,11 @@ from numbers import Real
 
 import numpy as np
 
+from .._sklearn import Interval
 from ._kronecker_sbl_maximisation import Coupling
 
+_SHARE = Interval(Real, 0, 1, closed="left")
+_STRENGTH = Interval(Real, 0, np.inf, closed="left")
 # Shares of the largest prior variance below which solvers drop an index.
 _PRUNE = {"am": 1e-2, "svd": 1e-3, "mm": 1e-4, "decompose": 1e-4}
 # Starts of each solver where there are several.
@@ -57,7 +60,7 @@ def thresholds(estimator, solver, n_factors):
         raise ValueError(
             f"prune must be one number, or one for each of the {n_factors} factors. Got {prune!r}."
         )
-    if not all(isinstance(value, Real) and 0 <= float(value) < 1 for value in values):
+    if not all(map(_SHARE.is_satisfied_by, values)):
         raise ValueError(f"prune must hold numbers in [0, 1). Got {prune!r}.")
     return [float(value) for value in values]
 
@@ -91,9 +94,9 @@ def _coupling_matrix(item, n, k):
     if item is None:
         return None
     if isinstance(item, Real):
-        beta = float(item)
-        if not 0 <= beta < np.inf:
+        if not _STRENGTH.is_satisfied_by(item):
             raise ValueError(f"coupling of factor {k} must not be negative. Got {item!r}.")
+        beta = float(item)
         if beta == 0:
             return None
         return np.eye(n) + beta * (np.eye(n, k=1) + np.eye(n, k=-1))

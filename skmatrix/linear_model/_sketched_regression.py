@@ -342,7 +342,7 @@ class SketchedRegression(CallbackSupportMixin, MultiOutputMixin, RegressorMixin,
             rule = {"max_iter": self.max_iter, "tol": self.tol, "sample_weight": sample_weight}
 
             def make_loop():
-                return Iterations(self, X, y, **rule)
+                return Iterations(self, X, y, measure="gradient", **rule)
 
             origin = Origin.of(self, rows, X, y)
 

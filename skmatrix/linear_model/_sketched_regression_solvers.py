@@ -399,16 +399,18 @@ def descend(descents, loop, state):
     converged : bool
         Whether all descents have reached their goals, or the tolerance.
     """
+    history = []
     for _ in loop:
         share = max(descent.step() for descent in descents)
-        loop.update(share, objective=share, state=state, allow_stop=False)
+        history.append(float(share))
+        loop.update(share, state=state, allow_stop=False)
         if all(descent.finished for descent in descents):
             loop.stop("the last stage has reached its goal")
         last = loop.n_iter == loop.max_iter and all(d.n_later == 0 for d in descents)
         if last and share <= loop.tol:
             # A later stage asks for more than the tolerance does.
             loop.stop("the tolerance is reached")
-    return loop.n_iter, tuple(loop.history), loop.converged
+    return loop.n_iter, tuple(history), loop.converged
 
 
 class _Stage:

@@ -2,7 +2,9 @@
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array, check_consistent_length, column_or_1d
+from sklearn.utils import check_array
+
+from .._sklearn import _check_sample_weight
 
 
 def masked_root_mean_squared_error(X_true, X_pred, *, mask=None, sample_weight=None):
@@ -33,7 +35,8 @@ def masked_root_mean_squared_error(X_true, X_pred, *, mask=None, sample_weight=N
     Raises
     ------
     ValueError
-        If the shapes differ, no entry is left to compare, or a compared prediction is not finite.
+        If the shapes differ, no entry is left to compare, a compared prediction is not finite, or
+        weights are negative or all zero.
 
     See Also
     --------
@@ -50,7 +53,11 @@ def masked_root_mean_squared_error(X_true, X_pred, *, mask=None, sample_weight=N
     2.1213203435596424
     """
     difference, weight = _differences(X_true, X_pred, mask, sample_weight)
-    return float(np.sqrt(np.average(difference**2, weights=weight)))
+    # The squares of the differences as they are may leave the range of their type.
+    unit = float(np.abs(difference).max())
+    if unit == 0 or np.isinf(unit):
+        return unit
+    return unit * float(np.sqrt(np.average((difference / unit) ** 2, weights=weight)))
 
 
 def masked_mean_absolute_error(X_true, X_pred, *, mask=None, sample_weight=None):
@@ -77,7 +84,8 @@ def masked_mean_absolute_error(X_true, X_pred, *, mask=None, sample_weight=None)
     Raises
     ------
     ValueError
-        If the shapes differ, no entry is left to compare, or a compared prediction is not finite.
+        If the shapes differ, no entry is left to compare, a compared prediction is not finite, or
+        weights are negative or all zero.
 
     See Also
     --------
@@ -91,7 +99,10 @@ def masked_mean_absolute_error(X_true, X_pred, *, mask=None, sample_weight=None)
     1.0
     """
     difference, weight = _differences(X_true, X_pred, mask, sample_weight)
-    return float(np.average(np.abs(difference), weights=weight))
+    unit = float(np.abs(difference).max())
+    if unit == 0 or np.isinf(unit):
+        return unit
+    return unit * float(np.average(np.abs(difference) / unit, weights=weight))
 
 
 def _differences(X_true, X_pred, mask, sample_weight):
@@ -123,10 +134,14 @@ def _differences(X_true, X_pred, mask, sample_weight):
     if n_bad:
         raise ValueError(f"X_pred is not finite at {n_bad} of the {true.size} compared entries.")
     if sample_weight is not None:
-        sample_weight = column_or_1d(sample_weight, dtype=np.float64, input_name="sample_weight")
-        check_consistent_length(X_true, sample_weight)
-        sample_weight = sample_weight[rows]
-    return np.subtract(predicted, true, dtype=np.float64), sample_weight
+        sample_weight = _check_sample_weight(
+            sample_weight, X_true, dtype=np.float64, ensure_non_negative=True
+        )[rows]
+        if not sample_weight.any():
+            raise ValueError("sample_weight is zero in all rows that have entries to compare.")
+        sample_weight = sample_weight / sample_weight.max()
+    with np.errstate(over="ignore"):
+        return np.subtract(predicted, true, dtype=np.float64), sample_weight
 
 
 def _check_shape(array, name, X_true):

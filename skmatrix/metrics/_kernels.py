@@ -10,9 +10,7 @@ from sklearn.utils.validation import check_array, check_consistent_length, colum
 
 from .._backend import to_numpy
 from .._sklearn import Interval, _check_sample_weight, validate_params
-
-# Asymmetry, relative to the largest entry, that is put down to rounding.
-_ASYMMETRY = 1e-5
+from .._symmetry import refuse_asymmetric
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -255,8 +253,7 @@ def _checked_kernel(K, name):
     K = check_array(to_numpy(K), dtype=np.float64, input_name=name)
     if K.shape[0] != K.shape[1]:
         raise ValueError(f"{name} must be square. Got an array of shape {K.shape}.")
-    if np.abs(K - K.T).max() > _ASYMMETRY * np.abs(K).max():
-        raise ValueError(f"{name} must be symmetric.")
+    refuse_asymmetric(K, name)
     return K
 
 

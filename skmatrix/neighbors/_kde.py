@@ -384,6 +384,7 @@ class KDE(ThresholdsMixin, TransformerMixin, DensityMixin, BaseEstimator):
 
     def _score(self, X, method):
         """Log-density at each query, for a method."""
+        check_is_fitted(self)
         if is_dask(X):
             from ..distributed._kde import score_row_blocks
 

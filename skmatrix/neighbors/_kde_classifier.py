@@ -24,9 +24,13 @@ from ._kde_points import Distinct, merge_duplicates
 class KDEClassifier(ClassifierMixin, BaseEstimator):
     r"""Classify by the class under whose density a point is the likeliest.
 
-    Use it for classes of any shape in up to some tens of dimensions, where calibrated
-    probabilities and densities are wanted with the labels. A discriminative classifier such as
-    :class:`~sklearn.svm.SVC` needs fewer points for the labels alone.
+    Use it for classes of any shape in up to some tens of dimensions, where densities are wanted
+    with the labels. Its probabilities are too sure of themselves where a few neighbours carry the
+    sums, as in many dimensions: :class:`~sklearn.calibration.CalibratedClassifierCV` mends them. A
+    discriminative classifier such as :class:`~sklearn.svm.SVC` needs fewer points for the labels
+    alone.
+
+    Read more in the :ref:`User Guide <kde>`.
 
     Parameters
     ----------

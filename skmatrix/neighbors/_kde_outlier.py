@@ -24,6 +24,8 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
     many dimensions prefer ``whiten="loo"``, and trust the order of the scores more than their
     values.
 
+    Read more in the :ref:`User Guide <kde>`.
+
     Parameters
     ----------
     contamination : float, default=0.1

@@ -79,13 +79,13 @@ class ThresholdsMixin:
 
         Raises
         ------
-        NotImplementedError
+        ValueError
             For other kernels than "gaussian", and for a bandwidth per feature.
         """
         check_is_fitted(self)
         h, points = to_numpy(self.bandwidth_), self._with_engine(get_backend("auto", np.empty(0)))
         if self.kernel != "gaussian" or h.ndim:
-            raise NotImplementedError(
+            raise ValueError(
                 "The theory of the thresholds is for kernel='gaussian' with one bandwidth. Got"
                 f" kernel={self.kernel!r} and {h.size} bandwidth(s)."
             )

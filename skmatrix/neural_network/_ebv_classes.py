@@ -30,12 +30,21 @@ def check_labels(y, name="y"):
     ValueError
         If they are numbers with fractions, or something else.
     """
+    if _has_missing(y):
+        raise ValueError(f"{name} contains missing labels.")
     kind = type_of_target(y, input_name=name)
     if kind not in ("binary", "multiclass"):
         raise ValueError(
             f"Unknown label type: {kind}. {name} must hold labels of classes, not values to"
             " regress."
         )
+
+
+def _has_missing(y):
+    """Whether there is a None or NaN among targets."""
+    if y.dtype.kind == "f":
+        return bool(np.isnan(y).any())
+    return y.dtype.kind == "O" and any(label is None or label != label for label in y)
 
 
 def check_kind(labels, known, name):

@@ -51,6 +51,8 @@ class EBVClassifier(
     no torch; for short training with `dim` far below the number of classes, a layer with weights
     for each learns faster and, where it fits into memory, may stay more accurate.
 
+    Read more in the :ref:`User Guide <neural_network>`.
+
     Parameters
     ----------
     backbone : {"mlp", "cnn"}, backbone, torch Module, class of one, or callable, default="mlp"
@@ -114,7 +116,8 @@ class EBVClassifier(
     class_chunk : int or "auto", default="auto"
         Classes whose cosines are held at once. "auto" is about 2,000 for 128 samples.
     device : str, default="auto"
-        "cpu", "cuda", "cuda:<number>", or "auto" for a GPU if there is one.
+        "cpu", "cuda", "cuda:<number>", or "auto" for a GPU if there is one. Small networks train
+        fastest on one thread, ``torch.set_num_threads(1)``, above all where processors are shared.
     dtype : {"float32", "float64"}, default="float32"
         Precision of the network.
     callbacks : list of skorch callbacks or None, default=None

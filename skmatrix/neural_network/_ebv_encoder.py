@@ -24,6 +24,8 @@ class EBVEncoder(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):  
     each class. For up to a few hundred classes,
     :class:`~sklearn.preprocessing.LabelBinarizer` does the same with one output for each.
 
+    Read more in the :ref:`User Guide <neural_network>`.
+
     Parameters
     ----------
     dim : int or "auto", default="auto"

@@ -126,12 +126,17 @@ def train(estimator, net, training, validation, plan, *, X, y, sample_weight, do
                 net.history.record(name, value)
             loss = net.history[-1, "train_loss"]
             last = epoch + 1 == end or net.asked_to_stop
+            held_out, is_over = None, False
             if validation is not None:
-                last |= best.is_over(net.history[-1, "valid_loss"], epoch + 1, net.module_)
-            change = abs(before - loss) / max(abs(loss), np.finfo(float).tiny)
+                held_out = net.history[-1, "valid_loss"]
+                is_over = best.is_over(held_out, epoch + 1, net.module_)
+            change = abs(before - loss) / max(abs(before), np.finfo(float).tiny)
             before = loss
             reached = epoch + 1, epoch + 1 if validation is None else best.epoch
-            loop.update(change, objective=loss, state=partial(state, *reached), allow_stop=last)
+            report = {"objective": loss, "validation": held_out, "state": partial(state, *reached)}
+            loop.update(change if epoch > done else np.inf, allow_stop=last, **report)
+            if is_over and not last:
+                loop.stop("the loss on held-out samples no longer falls")
     finally:
         # The samples must not stay with the net.
         net.train_split = None

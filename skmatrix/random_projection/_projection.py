@@ -35,6 +35,8 @@ class SketchProjection(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     take :class:`~skmatrix.linear_model.SketchedRegression` or :class:`SketchOperator`: a
     transformer keeps its samples.
 
+    Read more in the :ref:`User Guide <sketching>`.
+
     Parameters
     ----------
     n_components : int or "auto", default="auto"

@@ -30,6 +30,8 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
     on the "bloch" features is its projected kernel. Do not expect more than from other random or
     polynomial features on everyday data.
 
+    Read more in the :ref:`User Guide <quantum_kernels>`.
+
     Parameters
     ----------
     feature_map : {"zz", "z", "pauli"}, default="zz"

@@ -62,6 +62,8 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
     kernel is about as good as a tuned RBF kernel, and :class:`~sklearn.svm.SVC` is faster; on data
     that are made from such a feature map (:func:`~skmatrix.datasets.make_ad_hoc`) it is far better.
 
+    Read more in the :ref:`User Guide <quantum_kernels>`.
+
     Parameters
     ----------
     feature_map : {"zz", "z", "pauli"}, default="zz"

@@ -5,13 +5,12 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.callback import CallbackSupportMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import get_backend, to_numpy
-from .._iterate import tasks, warn_caller
+from .._iterate import tasks, warn_unfinished
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
 from ._classes import weighted_classes
@@ -38,6 +37,8 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     Use it to study variational circuits, with exact gradients or as a device with finitely many
     shots would train them. With the same feature map, :class:`QuantumKernelSVC` finds the best
     decision of all measurements by a convex problem, in less time.
+
+    Read more in the :ref:`User Guide <quantum_kernels>`.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
     n_iter_ : int
         Iterations of the best start.
     converged_ : bool
-        Whether `tol` ended it, and not `max_iter`.
+        Whether `tol` ended it, and not `max_iter`; True for "spsa", which makes as many steps.
     bandwidth_ : float
         Factor of the data.
     n_qubits_ : int
@@ -339,9 +340,9 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
             objective = self._objective(be, data, codes, weight, int(seeds[2]))
             starts = self._starts(objective, before, np.random.RandomState(seeds[3]))
             runs = []
-            for number in tasks(self, X, y, range(len(starts)), "start"):
+            for number in tasks(self, X, y, range(len(starts)), "start", sample_weight):
                 seed = int(seeds[3]) // 2 + number
-                runs.append(train(objective, starts[number], self, number, seed))
+                runs.append(train(objective, starts[number], self, number, len(starts), seed))
             self._set_fitted(be, X, objective, runs)
         return self
 
@@ -428,11 +429,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
         self.n_iter_ = len(best.losses)
         self.converged_ = bool(best.converged)
         if not best.converged:
-            warn_caller(
-                f"VariationalQuantumClassifier did not converge: optimizer={self.optimizer!r} made"
-                f" max_iter={self.max_iter} iterations. Increase max_iter, or accept a larger tol.",
-                ConvergenceWarning,
-            )
+            warn_unfinished(self, self.max_iter, "the loss", np.inf, self.tol)
 
     def _probability(self, X, method):
         """Back end, dtype of X, and probabilities of the outcomes on the host, for a method."""

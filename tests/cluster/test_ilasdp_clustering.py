@@ -118,7 +118,7 @@ def test_many_points_begin_with_rough_solutions_and_end_with_exact_ones():
     history = model.objective_history_[1:]
     slack = 1e-5 * abs(history[-1])
     assert all(later >= earlier - slack for earlier, later in pairwise(history))
-    with pytest.warns(ConvergenceWarning, match="did not converge in max_iter=1 iterations"):
+    with pytest.warns(ConvergenceWarning, match="did not converge: after max_iter=1 iterations"):
         model.set_params(max_iter=1).fit(X)
     assert model.feasibility_ < 1e-4
 

@@ -67,7 +67,7 @@ def test_starts_are_told_when_asked(shapes, fitted, capsys):
     clone(fitted).set_params(verbose=1).fit(shapes[0])
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("[ILASDPClustering] start from peng-wei: log_likelihood=")
+    assert lines[0].startswith("[ILASDPClustering] start 1 from peng-wei: log_likelihood=")
 
 
 # Odd data
@@ -135,7 +135,7 @@ def test_solver_that_stops_early_is_told(shapes):
 
 def test_iteration_that_stops_early_is_told():
     X, _ = ellipsoids(150, 3, 3, 3.0, seed=2)
-    with pytest.warns(ConvergenceWarning, match="did not converge in max_iter=1 iterations"):
+    with pytest.warns(ConvergenceWarning, match="did not converge: after max_iter=1 iterations"):
         ILASDPClustering(3, init="random", n_init=1, max_iter=1, random_state=0).fit(X)
 
 
@@ -156,7 +156,7 @@ BAD = {
     "real labels": ({"init": np.arange(20) % 3 + 0.5}, X, "must hold integers"),
     "covariances": ({"init": EYES[:2]}, X, "init as covariances must have shape (3, 2, 2)"),
     "indefinite": ({"init": -EYES}, X, "init as covariances must be positive definite"),
-    "asymmetric": ({"init": EYES + np.eye(2, k=1)}, X, "must be finite and symmetric"),
+    "asymmetric": ({"init": EYES + np.eye(2, k=1)}, X, "must be symmetric. Entries differ"),
     "labels of a sample": ({"init": np.arange(20) % 3, "n_subsample": 9}, X, "n_subsample"),
     "labels and auto": ({"init": np.arange(20) % 3, "n_clusters": "auto"}, X, "init must be a str"),
     "sample": ({"n_subsample": 2}, X, "n_subsample=2 should be >= n_clusters=3"),

@@ -213,7 +213,7 @@ def test_general_solver_finds_the_same():
 
 
 def test_too_few_steps_are_told():
-    with pytest.warns(ConvergenceWarning, match="after max_iter=5 steps the row sums are off by"):
+    with pytest.warns(ConvergenceWarning, match=r"after max_iter=5 iterations the root mean .* is"):
         model = SDPKMeans(3, max_iter=5, random_state=0).fit(X)
     assert not model.converged_
     assert model.n_iter_ == 5

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context, get_config
 from sklearn.base import clone
 from sklearn.callback import ProgressBar
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -353,6 +354,21 @@ def test_lines_for_candidates_and_a_progress_bar(data, capsys):
     printed = capsys.readouterr().out
     assert "Candidate(order=1, lag=1, rule='1 at 1'): score=0." in printed
     assert "Candidate(order=2, lag=1, rule='2 at 1'): score=" in printed
+
+
+def test_threads_have_the_configuration_of_scikit_learn(data):
+    seen = []
+
+    class Asking(LogisticRegression):
+        def fit(self, X, y):
+            seen.append(get_config()["assume_finite"])
+            return super().fit(X, y)
+
+    model = fixed("grid", 1, orders=[1, 2], classifier=Asking(), n_jobs=2)
+    with config_context(assume_finite=True):
+        model.fit(*data)
+    assert len(seen) > 2
+    assert all(seen)
 
 
 def test_trials_of_another_length_and_other_channels(data):

@@ -179,7 +179,7 @@ G = true_covariance(A, NOISE, 3)
     [
         (G[:4], 2, r"G of shape \(4, 6\) cannot be cut into order \+ 1 = 3"),
         (G, 3, r"G of shape \(6, 6\) cannot be cut into order \+ 1 = 4 .* order=3"),
-        (G + np.eye(6, k=1), 2, "G is not symmetric"),
+        (G + np.eye(6, k=1), 2, "G must be symmetric"),
         (np.ones((6, 6)), 2, "G is not positive definite"),
         (G * np.nan, 2, "Input G contains NaN"),
         (G[None], 2, "Found array with dim 3"),

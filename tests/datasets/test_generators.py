@@ -67,13 +67,17 @@ class TestMakeLowRankMatrixCompletion:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"rank": 0}, "rank == 0, must be >= 1"),
+            ({"rank": 0}, "'rank' parameter of make_low_rank.* Got 0"),
             ({"rank": 99}, "rank == 99, must be <= 80"),
             ({"n_observed": 8001}, "n_observed == 8001, must be <= 8000"),
-            ({"n_observed": 0.0}, "n_observed == 0.0, must be > 0"),
-            ({"n_observed": 1.5}, "n_observed == 1.5, must be <= 1"),
-            ({"condition_number": 0.5}, "condition_number == 0.5, must be >= 1"),
-            ({"noise": -1}, "noise == -1, must be >= 0"),
+            ({"n_observed": 0.0}, "'n_observed' parameter of make_low_rank.* Got 0.0"),
+            ({"n_observed": 1.5}, "'n_observed' parameter of make_low_rank.* Got 1.5"),
+            ({"condition_number": 0.5}, "'condition_number' parameter of .* Got 0.5"),
+            ({"condition_number": np.inf}, "'condition_number' parameter of .* Got inf"),
+            ({"noise": np.nan}, "'noise' parameter of .* Got nan"),
+            ({"n_samples": True}, "'n_samples' parameter of .* Got True"),
+            ({"sparse_output": "no"}, "'sparse_output' parameter of .* Got 'no'"),
+            ({"noise": -1}, "'noise' parameter of make_low_rank.* Got -1"),
         ],
     )
     def test_bad_parameter(self, options, match):
@@ -140,8 +144,8 @@ class TestMakeRatings:
         ("options", "match"),
         [
             ({"n_users": 2, "n_items": 3, "n_ratings": 7}, "n_ratings == 7, must be <= 6"),
-            ({"rank": -1}, "rank == -1, must be >= 0"),
-            ({"popularity": -0.1}, "popularity == -0.1, must be >= 0"),
+            ({"rank": -1}, "'rank' parameter of make_ratings .* Got -1"),
+            ({"popularity": -0.1}, "'popularity' parameter of make_ratings .* Got -0.1"),
             ({"dtype": int}, "dtype=int64 must be float32 or float64"),
         ],
     )
@@ -230,7 +234,7 @@ class TestHideEntries:
 
     @pytest.mark.parametrize("fraction", [0, 1, -0.5, 2.0])
     def test_bad_fraction(self, fraction):
-        with pytest.raises(ValueError, match="fraction =="):
+        with pytest.raises(ValueError, match="'fraction' parameter of hide_entries"):
             hide_entries(_table(), fraction)
 
     @pytest.mark.parametrize("sparse_input", [False, True])

@@ -102,6 +102,7 @@ def test_single_entry_is_not_scaled_by_its_missing_spread():
     [
         ({"n_points": ()}, r"n_points must hold an integer of at least 1, or None.*Got \(\)"),
         ({"n_points": (3, 0)}, r"n_points must hold an integer.*Got \(3, 0\)"),
+        ({"n_points": (2**16,) * 4}, r"grid of 1.84e\+19 places, of which none can be drawn"),
         ({"n_points": (3, 2.5)}, r"n_points must hold an integer.*Got \(3, 2.5\)"),
         ({"rank": (2, 2)}, r"rank must hold an integer .* 3 modes. Got \(2, 2\)"),
         ({"rank": (2, 2, 0)}, r"rank must hold an integer .* Got \(2, 2, 0\)"),

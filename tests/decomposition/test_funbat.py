@@ -233,9 +233,9 @@ def test_best_of_several_starts_is_kept():
 def test_starts_that_are_given_up_take_no_memory(decomposition, monkeypatch):
     ascend, kept = FunBaT._ascend, []
 
-    def watched(self, be, X, y, runs):
+    def watched(self, be, X, y, runs, sample_weight):
         assert len(runs) == 4
-        best = ascend(self, be, X, y, runs)
+        best = ascend(self, be, X, y, runs, sample_weight)
         kept.extend(runs)
         return best
 

@@ -259,7 +259,7 @@ def test_unfinished_fits_warn_and_name_the_largest_of_the_last_gains(n_init):
 
 
 def test_gains_that_are_too_few_are_not_said_to_be_large():
-    with pytest.warns(ConvergenceWarning, match="after max_iter=13 iterations the change is inf"):
+    with pytest.warns(ConvergenceWarning, match=r"after max_iter=13 iterations\. Increase"):
         funbat(max_iter=13, tol=1e9).fit(X, Y)
     assert funbat(max_iter=14, tol=1e9).fit(X, Y).n_iter_ == 14
 
@@ -383,6 +383,11 @@ def test_bad_data_are_refused_and_change_nothing(case, fitted, capsys):
         ({"length_scale": (1, -1, 1)}, r"length_scale must be positive numbers. Got \(1, -1, 1\)"),
         ({"variance": (1, 0, 1)}, r"variance must be positive numbers. Got \(1, 0, 1\)"),
         ({"variance": (1, np.inf, 1)}, "variance must be positive numbers"),
+        ({"length_scale": 1e-100}, "length_scale must be between 1e-60 and 1e"),
+        ({"length_scale": [10**400, 1, 1]}, "length_scale must be positive numbers"),
+        ({"length_scale_bounds": (1e-100, 1)}, "length_scale_bounds must be between 1e-60 and 1e"),
+        ({"rank": [True, 2, 2]}, "rank must be integers of at least 1"),
+        ({"damping": [False, 0, 0]}, "damping must be one number"),
         ({"length_scale_bounds": (1, 0.1)}, r"a lower and an upper bound. Got \(1, 0.1\)"),
         ({"length_scale_bounds": (0, 1)}, r"length_scale_bounds must be two positive .* \(0, 1\)"),
         ({"length_scale_bounds": (1, 2, 3)}, "length_scale_bounds must be two positive numbers"),

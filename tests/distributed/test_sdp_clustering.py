@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from skmatrix.cluster import ILASDPClustering, SDPKMeans
+from skmatrix.distributed import _sdp_clustering
 
 da = pytest.importorskip("dask.array")
 dask = pytest.importorskip("dask")
@@ -192,3 +193,17 @@ def test_on_worker_processes(dask_cluster):
     with distributed.Client(dask_cluster):
         for model in (OURS[0], OURS[-1]):
             same(clone(model).fit(da.from_array(X, chunks=(150, 3))), clone(model).fit(X))
+
+
+def test_passes_end_where_a_mean_is_nearly_zero(monkeypatch):
+    rng = np.random.default_rng(0)
+    sides = np.repeat([-1.0, 1.0], 200)[:, None]
+    X = np.hstack([4 * sides, np.zeros((400, 1))]) + rng.standard_normal((400, 2))
+    X -= X.mean(axis=0)
+    passes = []
+    reduce = _sdp_clustering.map_reduce
+    monkeypatch.setattr(
+        _sdp_clustering, "map_reduce", lambda *parts: passes.append(1) or reduce(*parts)
+    )
+    SDPKMeans(2, n_subsample=100, random_state=0).fit(da.from_array(X, chunks=(100, 2)))
+    assert len(passes) < 20

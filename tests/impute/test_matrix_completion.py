@@ -266,8 +266,11 @@ def test_too_few_components_for_the_penalty_are_warned_about():
     model = MatrixCompletion(
         1, alpha=0.05, penalty="constant", bias="none", tol=1e-6, max_iter=500, random_state=0
     )
-    with pytest.warns(ConvergenceWarning, match=r"n_components=1 is too small for alpha=0.05"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"n_components=1 is too small for alpha=0.05"
+    ) as log:
         model.fit(X)
+    assert log[0].filename == __file__
     assert model.duality_gap_ > 1e-3
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -77,7 +77,7 @@ class TestMatrix:
         assert display.colorbar_.ax.get_ylabel() == "Kernel"
         assert display.colorbar_.extend == "neither"
         assert display.ax_.get_xlabel() == "Samples, by class"
-        assert display.ax_.get_title() == ""
+        assert display.ax_.figure.get_suptitle() == ""
         assert display.lines_ == display.bars_ == []
         display.figure_.canvas.draw()
 
@@ -93,7 +93,7 @@ class TestMatrix:
         np.testing.assert_allclose(display.data["kernel"], measured.kernel_matrix(X), atol=1e-15)
         assert display.data["labels"] == ["setosa", "versicolor", "virginica"]
         np.testing.assert_array_equal(display.data["sizes"], np.unique(y, return_counts=True)[1])
-        assert display.ax_.get_title() == "QuantumKernelSVC"
+        assert display.ax_.figure.get_suptitle() == "QuantumKernelSVC"
 
     @pytest.mark.parametrize(
         ("scale", "shift", "extend"),
@@ -114,12 +114,12 @@ class TestMatrix:
         display = show(exact, *iris, ax=ax, name="Iris", image_kwargs={"cmap": "magma", "vmax": 2})
         assert display.ax_ is ax
         assert display.figure_ is figure
-        assert ax.get_title() == "Iris"
+        assert ax.figure.get_suptitle() == "Iris"
         assert display.image_.get_cmap().name == "magma"
         assert display.image_.get_clim() == (0, 2)
         assert display.plot(name="again") is display
         assert display.ax_ is not ax
-        assert display.ax_.get_title() == "again"
+        assert display.ax_.figure.get_suptitle() == "again"
 
 
 class TestSpectrum:
@@ -344,7 +344,7 @@ class TestBandwidth:
         assert grid[tried][np.argmax(scores[tried])] == model.bandwidth_
         assert display.ax_.get_xscale() == "log"
         assert display.ax_.get_ylabel() == "Centred kernel-target alignment"
-        assert display.ax_.get_title() == "QuantumKernelSVC"
+        assert display.ax_.figure.get_suptitle() == "QuantumKernelSVC"
         display.figure_.canvas.draw()
 
     def test_data_of_another_scale_move_the_grid(self, pyplot, iris):
@@ -406,10 +406,10 @@ class TestBandwidth:
         display = show_bandwidth(model, *iris, bandwidths=[0.1], **keywords)
         assert display.ax_ is ax
         assert display.figure_ is figure
-        assert ax.get_title() == "Iris"
+        assert ax.figure.get_suptitle() == "Iris"
         assert display.line_.get_color() == "red"
         assert display.plot(name="again") is display
-        assert display.ax_.get_title() == "again"
+        assert display.ax_.figure.get_suptitle() == "again"
 
     def test_bad_arguments_are_named(self, pyplot, iris):
         X, y = iris
@@ -458,7 +458,7 @@ class TestTraining:
         assert legend(display) == ["Other starts", "Best of 3 starts: 0.19"]
         assert display.ax_.get_ylabel() == "Risk"
         assert display.ax_.get_xlabel() == "Iteration"
-        assert display.ax_.get_title() == "Circuit"
+        assert display.ax_.figure.get_suptitle() == "Circuit"
         display.figure_.canvas.draw()
 
     @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ class TestTraining:
         display = show_training(model)
         assert display.data["best"] == 1
         assert display.ax_.get_ylabel() == label
-        assert display.ax_.get_title() == "Circuit"
+        assert display.ax_.figure.get_suptitle() == "Circuit"
 
     def test_losses_are_those_of_the_classifier(self, pyplot, iris):
         X, y = iris
@@ -500,7 +500,7 @@ class TestTraining:
         assert display.ax_ is ax
         assert [line.get_color() for line in display.lines_] == ["0.6", "red", "0.6"]
         assert display.plot(name="again") is display
-        assert display.ax_.get_title() == "again"
+        assert display.ax_.figure.get_suptitle() == "again"
 
     def test_bad_curves_are_refused(self, pyplot):
         for bad in ([], [[]], [[[0.1, 0.2]]]):

@@ -52,7 +52,7 @@ def test_coef_draws_the_largest_with_their_intervals(pyplot, sketched):
     np.testing.assert_array_equal(ends_of(bars), sketched.coef_interval(0.9)[:, order])
     assert labels_of(display) == [f"x{j}" for j in order]
     assert bars.get_label() == "90 % interval"
-    assert display.ax_.get_title() == "SketchedRegression"
+    assert display.ax_.figure.get_suptitle() == "SketchedRegression"
 
 
 def test_coef_shows_twenty_unless_asked(pyplot, sketched):
@@ -192,7 +192,7 @@ def test_sketch_sizes_draw_errors_below_their_bounds(pyplot, problem):
     np.testing.assert_allclose(guarantee.get_ydata(), eps / np.sqrt(30) * 50.0, rtol=1e-8)
     assert np.all(errors < guarantee.get_ydata()[:, None])
     assert np.all(errors < bound.get_ydata()[:, None])
-    assert display.ax_.get_title() == "SketchedRegression, sketch='srht'"
+    assert display.ax_.figure.get_suptitle() == "SketchedRegression, sketch='srht'"
     assert not hasattr(estimator, "coef_")
 
     # Bounds and errors are those of fits by hand, with the seeds that the display draws.
@@ -239,7 +239,7 @@ def test_axes_and_keywords_are_used(pyplot, sketched, exact):
     assert display.lines_[2].get_label() == "exact"
     assert display.plot(name="again") is display
     assert display.ax_ is not ax
-    assert display.ax_.get_title() == "again"
+    assert display.ax_.figure.get_suptitle() == "again"
 
 
 def test_many_coefficients_make_a_tall_figure(pyplot, sketched):

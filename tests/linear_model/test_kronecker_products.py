@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn import config_context
 
+from skmatrix._backend import to_numpy
 from skmatrix.datasets import make_kronecker_sparse
 from skmatrix.linear_model import KroneckerSBL, kron_matvec, kronecker_omp
 from tests.linear_model.kronecker_reference import kron, random_factors
@@ -72,3 +74,19 @@ def test_pursuit_errs_more_than_learning():
         errors[0].append(KroneckerSBL.nmse(greedy, truth.coef))
         errors[1].append(KroneckerSBL.nmse(KroneckerSBL().fit(factors, y).coef_, truth.coef))
     assert np.median(errors[1]) < 0.1 * np.mean(errors[0])
+
+
+@pytest.mark.parametrize("device", ["CPU_DEVICE", "device1"])
+def test_pursuit_stays_on_the_device_of_the_factors(device):
+    xp = pytest.importorskip("array_api_strict")
+    factors, y, _ = make_kronecker_sparse(random_state=2)
+    expected, _ = kronecker_omp(factors, y, n_nonzero=(2, 3, 4))
+    device = xp.Device(device)
+    try:
+        with config_context(array_api_dispatch=True):
+            moved = tuple(xp.asarray(factor, device=device) for factor in factors)
+            coef, _ = kronecker_omp(moved, xp.asarray(y, device=device), n_nonzero=(2, 3, 4))
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    assert coef.device == device
+    assert_allclose(to_numpy(coef), expected, atol=1e-10)

@@ -83,5 +83,22 @@ class TestErrors:
             masked(X, truth[:, 1:])
         with pytest.raises(ValueError, match=r"mask has shape \(29, 20\), X_true has shape"):
             masked(X, truth, mask=mask[1:])
-        with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        with pytest.raises(ValueError, match=r"sample_weight.shape == \(3,\), expected \(30,\)"):
             masked(X, truth, sample_weight=np.ones(3))
+
+    @pytest.mark.parametrize("unit", [1e-200, 1e-160, 1e200, 1e300])
+    def test_units(self, masked, plain, data, unit):
+        X, truth, _ = data
+        expected = masked(X, truth, sample_weight=np.arange(30))
+        found = masked(unit * X, unit * truth, sample_weight=1e300 * np.arange(30))
+        assert_allclose(found / unit, expected, rtol=1e-12)
+
+    def test_weights(self, masked, plain, data):
+        X, truth, _ = data
+        with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
+            masked(X, truth, sample_weight=np.arange(30) - 1)
+        with pytest.raises(ValueError, match="at least one non-zero"):
+            masked(X, truth, sample_weight=np.zeros(30))
+        weight = np.where(np.isnan(X).all(axis=1) | (np.arange(30) == 0), 1.0, 0.0)
+        with pytest.raises(ValueError, match="sample_weight is zero in all rows"):
+            masked(np.where(np.arange(30)[:, None] == 0, np.nan, X), truth, sample_weight=weight)

@@ -168,7 +168,7 @@ def test_thresholds_of_what_has_none():
 def test_thresholds_have_no_theory_for_other_densities(kde):
     kde.fit(points())
     message = "thresholds is for kernel='gaussian' with one bandwidth"
-    with pytest.raises(NotImplementedError, match=message):
+    with pytest.raises(ValueError, match=message):
         kde.thresholds()
     assert kde.h_g_ is kde.h_clt_ is None
     assert kde.regime_ in {"extreme", "stable", "clt"}

@@ -259,7 +259,7 @@ def test_spsa_sees_the_bias_that_is_not_trained():
         return empirical_risk(probability, bias, *others)
 
     target.loss, target.fit_intercept = loss, False
-    run = train(target, start, VariationalQuantumClassifier(optimizer="spsa", max_iter=3), 0, 0)
+    run = train(target, start, VariationalQuantumClassifier(optimizer="spsa", max_iter=3), 0, 1, 0)
     assert set(seen) == {run.x[-1]} == {start[-1]}
     assert np.all(run.x[:-1] != start[:-1])
 
@@ -395,7 +395,7 @@ def test_too_few_iterations_warn(optimizer):
     model = VariationalQuantumClassifier(
         bandwidth=1.0, optimizer=optimizer, max_iter=2, random_state=0
     )
-    with pytest.warns(ConvergenceWarning, match=r"made max_iter=2 iterations. Increase max_iter"):
+    with pytest.warns(ConvergenceWarning, match=r"after max_iter=2 iterations\. Increase"):
         model.fit(X, y)
     assert not model.converged_
 
