@@ -59,7 +59,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         better by Akaike's criterion; with one factor it is "mm". "decompose" is for x that are
         Kronecker products themselves, and splits the problem into one for each factor.
     max_iter : int, default=150
-        Iterations at most.
+        Iterations at most. That of the source paper; small problems may need three times as many.
     tol : float, default=1e-4
         Relative change of the prior variances that ends them.
     noise_variance : float or "estimate", default="estimate"
