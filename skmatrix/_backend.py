@@ -77,6 +77,12 @@ class Backend:
         """
         return _unpack(_move(a, self.home, self.home_device) for a in arrays)
 
+    def unload_as(self, array, dtype):
+        """Bring a result to X's home in a dtype of it, with its elements next to each other."""
+        if isinstance(array, np.ndarray) and array.ndim:
+            array = np.ascontiguousarray(array)
+        return self.home.astype(self.unload(array), dtype, copy=False)
+
     def follow(self, *arrays):
         """Bring an array-API target or weight to X's home before validation.
 

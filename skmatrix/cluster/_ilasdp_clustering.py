@@ -345,7 +345,7 @@ class ILASDPClustering(
             X = validate_data(self, X, dtype=be.float_dtypes, order="C")
             setup = Setup.of(self, be, to_numpy(X).astype(np.float64))
             fit, path = fit_all(self, X, setup)
-            self.criterion_path_ = None if path is None else self._home(be, X, path)
+            self.criterion_path_ = None if path is None else be.unload_as(path, X.dtype)
             self._set_fitted(be, X, setup, fit)
             warn_about(self, fit)
         return self
@@ -365,9 +365,9 @@ class ILASDPClustering(
         self._publish_groups(be, X, replace(groups, means=groups.means + setup.centre))
         self.labels_ = be.unload(labels)
         self.n_clusters_ = data.n_groups
-        self.memberships_ = self._home(be, X, memberships)
-        self.factor_ = [self._home(be, X, factor) for factor in outcome.factor]
-        self.objective_history_ = self._home(be, X, np.array(outcome.history))
+        self.memberships_ = be.unload_as(memberships, X.dtype)
+        self.factor_ = [be.unload_as(factor, X.dtype) for factor in outcome.factor]
+        self.objective_history_ = be.unload_as(np.array(outcome.history), X.dtype)
         self.log_likelihood_ = outcome.log_likelihood
         self.solver_ = setup.settings.solver
         self.n_iter_ = outcome.n_iter
@@ -382,15 +382,10 @@ class ILASDPClustering(
         self._groups = groups
         covariances, factors = groups.as_public()
         refuse_range(float(np.abs(covariances).max()), "The largest covariance of X", X.dtype)
-        self.means_ = self._home(be, X, groups.means)
-        self.covariances_ = self._home(be, X, covariances)
-        self.precisions_cholesky_ = self._home(be, X, factors)
-        self.weights_ = self._home(be, X, groups.sizes / groups.sizes.sum())
-
-    @staticmethod
-    def _home(be, X, values):
-        """Host values in X's library and dtype."""
-        return be.home.astype(be.unload(np.ascontiguousarray(values)), X.dtype, copy=False)
+        self.means_ = be.unload_as(groups.means, X.dtype)
+        self.covariances_ = be.unload_as(covariances, X.dtype)
+        self.precisions_cholesky_ = be.unload_as(factors, X.dtype)
+        self.weights_ = be.unload_as(groups.sizes / groups.sizes.sum(), X.dtype)
 
     def _lazy(self, X, method):
         """Lazy result of a method for a dask array."""
@@ -443,7 +438,9 @@ class ILASDPClustering(
             return self._lazy(X, "predict_proba")
         be, X, points = self._open(X, "predict_proba")
         log_joint = self._groups.log_joint(be, points)
-        return self._home(be, X, np.exp(log_joint - logsumexp(log_joint, axis=1, keepdims=True)))
+        return be.unload_as(
+            np.exp(log_joint - logsumexp(log_joint, axis=1, keepdims=True)), X.dtype
+        )
 
     def transform(self, X):
         """Discriminants of the groups, the log-determinant plus the squared distance.
@@ -461,7 +458,7 @@ class ILASDPClustering(
         if is_dask(X):
             return self._lazy(X, "transform")
         be, X, points = self._open(X, "transform")
-        return self._home(be, X, self._groups.discriminants(be, points))
+        return be.unload_as(self._groups.discriminants(be, points), X.dtype)
 
     def score_samples(self, X):
         """Log-density of the mixture of the groups.
@@ -479,7 +476,7 @@ class ILASDPClustering(
         if is_dask(X):
             return self._lazy(X, "score_samples")
         be, X, points = self._open(X, "score_samples")
-        return self._home(be, X, logsumexp(self._groups.log_joint(be, points), axis=1))
+        return be.unload_as(logsumexp(self._groups.log_joint(be, points), axis=1), X.dtype)
 
     def score(self, X, y=None):
         """Mean log-density of the mixture of the groups.

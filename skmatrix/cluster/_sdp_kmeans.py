@@ -311,10 +311,10 @@ class SDPKMeans(
             labels, centers = lloyd(data, centers)
             memberships = np.eye(self.n_clusters)[labels]
         self.labels_ = be.unload(labels)
-        self.cluster_centers_ = self._home(be, X, centers + centre)
+        self.cluster_centers_ = be.unload_as(centers + centre, X.dtype)
         self.inertia_ = float(np.sum((data - centers[labels]) ** 2))
-        self.memberships_ = self._home(be, X, memberships)
-        self.factor_ = self._home(be, X, factor)
+        self.memberships_ = be.unload_as(memberships, X.dtype)
+        self.factor_ = be.unload_as(factor, X.dtype)
         self.objective_ = float(found.value)
         self.solver_ = found.solver
         self.n_iter_ = _n_steps(solution)
@@ -336,11 +336,6 @@ class SDPKMeans(
             f"[{type(self).__name__}] start {start + 1}/{self.n_init}:"
             f" inertia={found.inertia:.6g}, iterations={_n_steps(found.solution)}"
         )
-
-    @staticmethod
-    def _home(be, X, values):
-        """Host values in X's library and dtype."""
-        return be.home.astype(be.unload(np.ascontiguousarray(values)), X.dtype, copy=False)
 
     def _lazy(self, X, method):
         """Lazy result of a method for a dask array."""
@@ -395,7 +390,7 @@ class SDPKMeans(
         if is_dask(X):
             return self._lazy(X, "transform")
         be, X, squares = self._squares(X, "transform")
-        return self._home(be, X, np.sqrt(squares))
+        return be.unload_as(np.sqrt(squares), X.dtype)
 
     def score(self, X, y=None):
         """Minus the sum of squared distances to the nearest means.

@@ -495,7 +495,7 @@ class AugmentedCovarianceClassifier(
             Probabilities, in the order of `classes_`.
         """
         be, dtype, inputs = self._inputs(X, "predict_proba")
-        return be.home.astype(be.unload(self.model_.predict_proba(inputs)), dtype)
+        return be.unload_as(self.model_.predict_proba(inputs), dtype)
 
     @available_if(_model_has("decision_function"))
     def decision_function(self, X):
@@ -512,7 +512,7 @@ class AugmentedCovarianceClassifier(
             Its values.
         """
         be, dtype, inputs = self._inputs(X, "decision_function")
-        return be.home.astype(be.unload(self.model_.decision_function(inputs)), dtype)
+        return be.unload_as(self.model_.decision_function(inputs), dtype)
 
     def transform(self, X):
         """Tangent vectors, or the distances to the means of the classes.
@@ -530,7 +530,7 @@ class AugmentedCovarianceClassifier(
         """
         be, dtype, inputs = self._inputs(X, "transform")
         features = self.model_.transform(inputs) if self._of_matrices else inputs
-        return be.home.astype(be.unload(features), dtype)
+        return be.unload_as(features, dtype)
 
     @property
     def _n_features_out(self):

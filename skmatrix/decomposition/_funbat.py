@@ -433,11 +433,11 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         be.check_home(self, "length_scale_", "predict")
         data = self._queries(to_numpy(X))
         mean, var = predicted(self._posterior, data, variance=return_std)
-        mean = self._home(be, X, self.intercept_ + self.y_scale_ * mean)
+        mean = be.unload_as(self.intercept_ + self.y_scale_ * mean, X.dtype)
         if not return_std:
             return mean
         noise = 1 / self._posterior.precision if include_noise else 0.0
-        return mean, self._home(be, X, self.y_scale_ * np.sqrt(var + noise))
+        return mean, be.unload_as(self.y_scale_ * np.sqrt(var + noise), X.dtype)
 
     def _queries(self, X):
         """Queries in double precision."""
@@ -453,11 +453,6 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         x = x.astype(np.float64, copy=False)
         factor, axis = self._posterior.factors[mode], self._posterior.axes[mode]
         return axis.restored(x) if single and factor.prior.kernel == "iid" else x
-
-    @staticmethod
-    def _home(be, X, values):
-        """Host values in X's library and dtype."""
-        return be.home.astype(be.unload(values), X.dtype, copy=False)
 
     def score(self, X, y, sample_weight=None):
         """Coefficient of determination of the predictions.
@@ -555,7 +550,7 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         data = self._queries(to_numpy(X))
         rng = check_random_state(random_state)
         values = drawn_values(self._posterior, data, n_samples, rng)
-        return self._home(be, X, self.intercept_ + self.y_scale_ * values)
+        return be.unload_as(self.intercept_ + self.y_scale_ * values, X.dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -161,9 +161,7 @@ def kronecker_omp(factors, y, *, n_nonzero, tol=0.0):
     full[np.ix_(np.arange(data.shape[0]), *chosen)] = to_numpy(coef)
     full = full * coefficient_unit(unit, units)
     full = full.reshape(data.shape[0], -1) if layout.snapshots else full.ravel()
-    return be.home.astype(be.unload(full), dtype), [
-        np.sort(np.array(indices, dtype=int)) for indices in chosen
-    ]
+    return be.unload_as(full, dtype), [np.sort(np.array(indices, dtype=int)) for indices in chosen]
 
 
 def _best_place(be, residual, matrices, chosen, limits):

@@ -383,7 +383,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         be, outcome, unit = design.be, solution.outcome, units.coefficient
 
         def home(values, dtype=real):
-            return be.home.astype(be.unload(np.ascontiguousarray(values)), dtype, copy=False)
+            return be.unload_as(values, dtype)
 
         def by_snapshot(values):
             return values if layout.snapshots else values[0]
@@ -567,7 +567,7 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         rng = check_random_state(random_state)
         draws = drawn(be, self._record, self.coef_, n_samples, rng)
         draws = draws if self._record.layout.snapshots else draws[:, 0]
-        return be.home.astype(be.unload(draws), self.coef_.dtype, copy=False)
+        return be.unload_as(draws, self.coef_.dtype)
 
     def log_evidence(self):
         """Logarithm of the density of the data, coefficients integrated out.

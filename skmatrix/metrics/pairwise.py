@@ -121,4 +121,4 @@ def quantum_kernel(
         check_memory(2, encoding.n_qubits, max_memory, dtype)
     kernel = QuantumKernel(encoding, float(bandwidth), dtype, max_memory)
     K = kernel.fidelity(be, to_numpy(X).astype(np.float64, copy=False), right)
-    return be.home.astype(be.unload(K), X.dtype, copy=False)
+    return be.unload_as(K, X.dtype)

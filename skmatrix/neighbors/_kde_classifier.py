@@ -313,7 +313,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             # As the logarithm of what single precision makes of a probability near 1.
             rounded = np.log(np.exp(np.maximum(log_proba, -1)).astype(np.float32))
             log_proba = np.where(log_proba > -1, rounded, log_proba)
-        return be.home.astype(be.unload(log_proba), dtype)
+        return be.unload_as(log_proba, dtype)
 
     def _log_proba(self, X, method):
         """Back end, dtype of X, and the logarithms on the host, for a method."""
@@ -345,7 +345,7 @@ class KDEClassifier(ClassifierMixin, BaseEstimator):
             Probabilities, in the order of `classes_`.
         """
         be, dtype, log_proba = self._log_proba(X, "predict_proba")
-        return be.home.astype(be.unload(np.exp(log_proba)), dtype)
+        return be.unload_as(np.exp(log_proba), dtype)
 
     def predict(self, X):
         """The likeliest class.

@@ -170,7 +170,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
                 del self.feature_names_in_
             be, X, Z = self.density_._open(X, "fit")
             scores = _leave_one_out(self.density_, be, Z)
-            self.train_scores_ = be.home.astype(be.unload(scores), X.dtype)
+            self.train_scores_ = be.unload_as(scores, X.dtype)
             weight = np.ones(scores.size)
             if sample_weight is not None:
                 weight = weight * to_numpy(sample_weight)
@@ -199,7 +199,7 @@ class KDEOutlierDetector(OutlierMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=be.float_dtypes)
         be.check_home(self, "train_scores_", method)
         log_density = _leave_one_out(self.density_, be, self.density_._located(to_numpy(X)))
-        return be.home.astype(be.unload(log_density), X.dtype)
+        return be.unload_as(log_density, X.dtype)
 
     def decision_function(self, X):
         """Log-density less the threshold: negative for outliers.

@@ -255,7 +255,7 @@ class QuantumFeatureMap(TransformerMixin, BaseEstimator):
         be.check_home(self, "_place", "transform")
         data = to_numpy(X).astype(np.float64, copy=False)
         features = self._features(be, data)
-        return be.home.astype(be.unload(features), X.dtype, copy=False)
+        return be.unload_as(features, X.dtype)
 
     def _features(self, be, data):
         """Features on the host."""

@@ -467,7 +467,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
 
             return ask_row_blocks(self, X, "decision_function")
         be, dtype, decision = self._asked(X, "decision_function")
-        return be.home.astype(be.unload(decision), dtype, copy=False)
+        return be.unload_as(decision, dtype)
 
     def predict(self, X):
         """Labels.
@@ -574,7 +574,7 @@ class QuantumKernelSVC(ClassifierMixin, BaseEstimator):
             K = projected_kernel(kernel.bloch(be, left), features, self.gamma_)
         else:
             K = kernel.fidelity(be, left, right)
-        return be.home.astype(be.unload(K), X.dtype, copy=False)
+        return be.unload_as(K, X.dtype)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -473,7 +473,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
             decision = probability[:, 1] - probability[:, 0] + self._bias
         else:
             decision = log_scores(probability, self._bias)
-        return be.home.astype(be.unload(decision), dtype, copy=False)
+        return be.unload_as(decision, dtype)
 
     def predict_proba(self, X):
         """Probabilities of the classes.
@@ -489,7 +489,7 @@ class VariationalQuantumClassifier(CallbackSupportMixin, ClassifierMixin, BaseEs
             Equation (2), clipped to probabilities for two classes.
         """
         be, dtype, probability = self._probability(X, "predict_proba")
-        return be.home.astype(be.unload(self._proba(probability)), dtype, copy=False)
+        return be.unload_as(self._proba(probability), dtype)
 
     def _proba(self, probability):
         """Probabilities of the classes, biases included."""
