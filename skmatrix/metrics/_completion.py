@@ -1,5 +1,7 @@
 """Errors of a filled matrix, over the entries where the truth is known."""
 
+import math
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array
@@ -53,10 +55,7 @@ def masked_root_mean_squared_error(X_true, X_pred, *, mask=None, sample_weight=N
     2.1213203435596424
     """
     difference, weight = _differences(X_true, X_pred, mask, sample_weight)
-    # The squares of the differences as they are may leave the range of their type.
-    unit = float(np.abs(difference).max())
-    if unit == 0 or np.isinf(unit):
-        return unit
+    unit = _unit(difference)
     return unit * float(np.sqrt(np.average((difference / unit) ** 2, weights=weight)))
 
 
@@ -99,10 +98,14 @@ def masked_mean_absolute_error(X_true, X_pred, *, mask=None, sample_weight=None)
     1.0
     """
     difference, weight = _differences(X_true, X_pred, mask, sample_weight)
-    unit = float(np.abs(difference).max())
-    if unit == 0 or np.isinf(unit):
-        return unit
+    unit = _unit(difference)
     return unit * float(np.average(np.abs(difference) / unit, weights=weight))
+
+
+def _unit(difference):
+    """A power of two next to the largest difference: sums and squares stay in their range."""
+    largest = float(np.abs(difference).max())
+    return 2.0 ** (math.frexp(largest)[1] - 1) if 0 < largest < math.inf else 1.0
 
 
 def _differences(X_true, X_pred, mask, sample_weight):
