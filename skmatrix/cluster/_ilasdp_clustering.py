@@ -64,7 +64,8 @@ class ILASDPClustering(
     max_iter : int, default=50
         Iterations of a start at most.
     tol : float, default=1e-5
-        Relative change of the objective that counts as none, if it is as small twice.
+        Change of the objective, relative to that of the data in units of their deviation, that
+        counts as none if it is as small twice.
     solver : {"auto", "nlr", "admm", "cvxpy"}, default="auto"
         Solver of the programs, as for :class:`SDPKMeans`. "auto" is "nlr".
     rank : int, default=2

@@ -186,6 +186,9 @@ class Run:
         self._row_sums: Any = None
         self._value = -np.inf
         self._stuck = False
+        # Data that are c times as large have an objective that is n p log(c^2) lower.
+        X = data.X
+        self._level = X.size * np.log(max(np.mean(X * X), np.finfo(np.float64).tiny))
         self._rough = settings.solver == "nlr" and data.X.shape[0] > _MANY
 
     def begin_with_labels(self, labels):
@@ -261,7 +264,7 @@ class Run:
         if self._falls(value):
             self._restore()
             return
-        self.change = abs(value - self._value) / (1 + abs(value))
+        self.change = abs(value - self._value) / self._size(value)
         self._value = value
         if not self._rough:
             self.history.append(value)
@@ -276,7 +279,11 @@ class Run:
         """Whether the solver has stopped short of what there was; shrinkage may lower it too."""
         if self._rough or not self.history or self.data.structure.shrinkage != 0:
             return False
-        return value < self.history[-1] - _FALL * (1 + abs(value))
+        return value < self.history[-1] - _FALL * self._size(value)
+
+    def _size(self, value):
+        """Size of an objective: of data of unit variance, so that units do not matter."""
+        return 1 + abs(value + self._level)
 
     def _keep(self):
         """Remember this step, the best so far."""

@@ -23,6 +23,20 @@ def test_scales_do_not_matter(estimator, scale):
     assert_array_equal(model.predict(X * scale), model.labels_)
 
 
+@pytest.mark.parametrize("covariance_type", ["full", "tied", "diag"])
+@pytest.mark.parametrize("exponent", [-30, -10, 10, 30])
+def test_iterations_end_where_they_do_in_other_units(covariance_type, exponent):
+    """Random points, on which nothing but the tolerance ends the iterations."""
+    points = np.random.default_rng(0).standard_normal((25, 2))
+    rule = {"covariance_type": covariance_type, "n_init": 1, "random_state": 0}
+    expected = ILASDPClustering(2, **rule).fit(points)
+    found = ILASDPClustering(2, **rule).fit(2.0**exponent * points)
+    assert found.n_iter_ == expected.n_iter_
+    assert_array_equal(found.labels_, expected.labels_)
+    shift = points.size * exponent * np.log(2)
+    assert_allclose(found.log_likelihood_ + shift, expected.log_likelihood_, rtol=1e-9)
+
+
 @BOTH
 @pytest.mark.parametrize("scale", [1e-300, 1e-160, 1e-75, 1e75, 1e155, 1e300, [1.0, 1e150]])
 def test_scales_beyond_fourth_powers_are_refused(estimator, scale):
