@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from .._backend import CONSTRAINT, get_backend, to_numpy
 from .._iterate import Iterations, warn_caller
+from .._range import refuse_range
 from .._sklearn import Interval, StrOptions, _check_sample_weight, _fit_context
 from .._transaction import all_or_nothing
 from ..distributed import is_dask
@@ -273,8 +274,8 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If parameters do not fit the number of modes, the core would be too large, or X has
-            more than two dimensions.
+            If parameters do not fit the number of modes, the core would be too large, X has
+            more than two dimensions, or y is out of the range of X's precision.
         TypeError
             If X is sparse, or holds dates.
 
@@ -301,7 +302,11 @@ class FunBaT(CallbackSupportMixin, RegressorMixin, BaseEstimator):
             layout = chosen_layout(self, n_modes)
             priors, bounds, noise_prior = chosen_priors(self, n_modes)
             chosen_damping(self)
-            values = self._standardised(to_numpy(y).astype(np.float64)[used], weight[used])
+            given = to_numpy(y).astype(np.float64)[used]
+            # Predictions are of the size of y, in the precision of X.
+            largest = float(np.abs(given).max())
+            refuse_range(largest, "The largest absolute value of y", X.dtype, "y")
+            values = self._standardised(given, weight[used])
             data = to_numpy(X)[used].astype(np.float64)
             entries = Entries.of(data, values, weight[used], scaled_modes(self, priors))
             self.decomposition_ = "cp" if layout.elementwise else "tucker"

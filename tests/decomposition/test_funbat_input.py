@@ -503,3 +503,12 @@ def test_bad_questions_are_refused(fitted):
 def test_unfitted_estimator_says_so(ask):
     with pytest.raises(NotFittedError, match="This FunBaT instance is not fitted yet"):
         ask(FunBaT())
+
+
+@pytest.mark.parametrize("size", [1e150, 1e-60])
+def test_targets_beyond_the_precision_of_the_coordinates_are_refused(size):
+    with pytest.raises(ValueError, match=r"largest absolute value of y is .* range of float32"):
+        funbat().fit(X.astype(np.float32), size * Y)
+    weight = np.ones(len(Y))
+    weight[0] = 0
+    funbat().fit(X.astype(np.float32), np.append(size, Y[1:]), sample_weight=weight)
