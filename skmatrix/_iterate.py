@@ -54,11 +54,12 @@ def warn_unfinished(estimator, max_iter, measure, value, tol):
     measure : str
         What would have had to fall below a tolerance.
     value : float
-        Where it ended; left out of the message if it is not finite.
+        Where it ended; left out of the message if it is not finite, or not what is too large.
     tol : float
         The tolerance.
     """
-    where = f" {measure} is {value:.6g}, above tol={tol:g}" if math.isfinite(value) else ""
+    is_reason = math.isfinite(value) and value > tol
+    where = f" {measure} is {value:.6g}, above tol={tol:g}" if is_reason else ""
     warn_caller(
         f"{type(estimator).__name__} did not converge: after max_iter={max_iter}"
         f" iterations{where}. Increase max_iter, or accept a larger tol.",

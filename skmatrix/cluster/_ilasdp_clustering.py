@@ -125,8 +125,9 @@ class ILASDPClustering(
         1,000 points the first programs are solved roughly, and are not listed.
     log_likelihood_ : float
         Classification log-likelihood of the points that were clustered.
-    solver_ : {"nlr", "admm", "cvxpy"}
-        The solver of the programs.
+    solver_ : str
+        The solver of the programs: "nlr", "admm" or "cvxpy"; "closed form" for one group, or as
+        many as points.
     n_iter_ : int
         Iterations of that start.
     converged_ : bool
@@ -370,7 +371,8 @@ class ILASDPClustering(
         self.factor_ = [be.unload_as(factor, X.dtype) for factor in outcome.factor]
         self.objective_history_ = be.unload_as(np.array(outcome.history), X.dtype)
         self.log_likelihood_ = outcome.log_likelihood
-        self.solver_ = setup.settings.solver
+        trivial = setup.is_trivial(data.n_groups)
+        self.solver_ = "closed form" if trivial else setup.settings.solver
         self.n_iter_ = outcome.n_iter
         self.converged_ = outcome.converged
         self.feasibility_ = outcome.feasibility

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils import check_array, check_random_state, check_scalar
 
-from .._sklearn import Interval, RealNotInt, validate_params
+from .._sklearn import Interval, Options, validate_params
 
 # make_ratings: mean and spread of the parts of a rating, close to those of five-star film ratings.
 _MEAN, _BIAS_STD, _INTERACTION_STD = 3.5, 0.4, 0.6
@@ -20,7 +20,7 @@ _NOISE = [Interval(Real, 0, np.inf, closed="left")]
         "n_samples": _SIZE,
         "n_features": _SIZE,
         "rank": _SIZE,
-        "n_observed": [*_SIZE, Interval(RealNotInt, 0, 1, closed="right")],
+        "n_observed": [*_SIZE, Interval(Real, 0, 1, closed="neither"), Options(Real, {1.0})],
         "condition_number": [Interval(Real, 1, np.inf, closed="left")],
         "noise": _NOISE,
         "sparse_output": ["boolean"],

@@ -61,7 +61,11 @@ def chosen_priors(estimator, n_modes):
             "length_scale_bounds must be a lower and an upper bound. Got"
             f" {estimator.length_scale_bounds!r}."
         )
-    for name, values in (("length_scale", lengths), ("length_scale_bounds", bounds)):
+    used = {
+        "length_scale": [x for x, kernel in zip(lengths, kernels, strict=True) if kernel != "iid"],
+        "length_scale_bounds": bounds if estimator.optimize_length_scale else (),
+    }
+    for name, values in used.items():
         if not all(_SHORTEST <= value <= _LONGEST for value in values):
             raise ValueError(
                 f"{name} must be between {_SHORTEST:g} and {_LONGEST:g}. Got"

@@ -91,7 +91,9 @@ def fit_means_row_blocks(estimator, X):
         before = centers
         # A group that has lost its last row stays where it is.
         centers = before + sums / np.maximum(counts, 1)[:, None]
-        if np.abs(centers - before).max() <= 1e-12 * np.abs(centers).max():
+        # Steps that are nothing beside the spread of the points, or rounding of a level.
+        step = 1e-12 * np.sqrt(inertia / counts.sum()) + 4 * np.spacing(np.abs(before))
+        if (np.abs(centers - before) <= step).all():
             break
     estimator.cluster_centers_ = centers.astype(sample.dtype)
     estimator.inertia_ = float(inertia)

@@ -14,7 +14,7 @@ from .._iterate import warn_caller
 from .._sklearn import Interval
 from .._xp import sampled_dot
 
-_BOUND = Interval(Real, None, None, closed="neither")
+_BOUND = Interval(Real, -np.inf, np.inf, closed="both")
 
 # A dense result with more elements than this is refused rather than tried.
 _LARGEST_DENSE = 2**31

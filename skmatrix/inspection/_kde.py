@@ -119,9 +119,8 @@ class KDEDisplay:
         Raises
         ------
         ValueError
-            If `kind` is unknown, or `X` is needed and missing.
-        ValueError
-            If "phase" is asked for and the theory does not cover the estimator.
+            If `kind` is unknown, `X` is needed and missing, or "phase" is asked for and the theory
+            does not cover the estimator.
         TypeError
             If it is another estimator, or "weights" is asked for and the points are in a dask
             array.

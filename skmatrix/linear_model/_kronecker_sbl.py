@@ -308,12 +308,10 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
         Raises
         ------
         ValueError
-            If X, y and parameters do not go together, or a factor is zero or not finite, or y has
-            missing values.
+            If X, y and parameters do not go together, a factor is zero or not finite, y has missing
+            values, or coefficients or measurements are too many to be held.
         TypeError
             If X is sparse, or a list of factors.
-        MemoryError
-            If coefficients or measurements are too many to be held.
 
         Warns
         -----
@@ -421,8 +419,10 @@ class KroneckerSBL(CallbackSupportMixin, MultiOutputMixin, RegressorMixin, BaseE
             found["scores_"] = home([log_evidence(cost, record) for cost in solution.costs])
             noises = [self._noise(noise, units) for noise in solution.noises]
             found["noise_history_"] = home(noises)
-        if not (np.isfinite(to_numpy(found["coef_"])).all() and np.isfinite(intercept).all()):
-            kind = "single" if real == design.be.home.float32 else "double"
+        kind = "single" if real == design.be.home.float32 else "double"
+        limit = np.finfo(kind).max
+        in_range = np.abs(intercept).max(initial=0.0) <= limit
+        if not (in_range and np.isfinite(to_numpy(found["coef_"])).all()):
             raise ValueError(f"The coefficients are beyond {kind} precision. Rescale X or y.")
         return found
 

@@ -9,6 +9,8 @@ _SUMS = {**_JIT, "fastmath": {"reassoc", "contract", "nsz"}}
 # Rows, and columns, that are copied together where neighbours in memory are in a column: row by
 # row, columns whose length is a power of two would meet in the same few places of a cache.
 _TILE, _STRIP = 256, 8
+# Rows that are copied, and used before the nearest cache has lost them.
+_SHORT = 32
 
 
 def weighted_rows(values, shift, unit, weight, *, out=None):
@@ -92,39 +94,46 @@ def row_gradient(values, targets, shift, unit, weight, parameters, *, intercept,
     return slope, np.sum(residual * residual, axis=0)
 
 
-@njit(**_SUMS)
+@njit(**_JIT)
 def _one_target_of_rows(values, shift, unit, weight, targets, coef, base, slope, by_columns):
     """Add to the slope of a single target; return that of the intercept, and the squared norm."""
     n_rows, n_columns = values.shape
-    rows, part = np.empty((_TILE if by_columns else 1, n_columns)), np.empty(n_columns)
+    size = _TILE if by_columns else _SHORT
+    rows = np.empty((min(size, n_rows), n_columns))
     total = squares = 0.0
-    # A sum for each tile, since long ones lose digits.
-    for first in range(0, n_rows, _TILE):
-        last = min(first + _TILE, n_rows)
+    for first in range(0, n_rows, size):
+        last = min(first + size, n_rows)
+        # Made without reordering: products of units and weights may leave the range of numbers.
         if by_columns:
             _weighted_strips(values[first:last], shift, unit, weight[first:last], rows)
-        part[:] = 0
-        for i in range(first, last):
-            factor, row = np.float64(weight[i]), rows[i - first if by_columns else 0]
-            if not by_columns:
-                for j in range(n_columns):
-                    row[j] = (values[i, j] - shift[j]) * unit[j] * factor
-            residual = _add_row(row, targets[i] - factor * base, coef, part)
-            total += factor * residual
-            squares += residual * residual
-        for j in range(n_columns):
-            slope[j] += part[j]
+        else:
+            _weighted_rows(values[first:last], shift, unit, weight[first:last], rows)
+        part = _sums(rows, weight[first:last], targets[first:last], coef, base, slope)
+        total, squares = total + part[0], squares + part[1]
     return total, squares
 
 
-@njit(inline="always", **_SUMS)
-def _add_row(row, residual, coef, part):
-    """Subtract what a row predicts, and add the row as many times; return the residual."""
-    for j in range(row.shape[0]):
-        residual -= row[j] * coef[j]
-    for j in range(row.shape[0]):
-        part[j] += residual * row[j]
-    return residual
+@njit(**_SUMS)
+def _sums(rows, weight, targets, coef, base, slope):
+    """The same for rows that are made."""
+    n_columns = rows.shape[1]
+    part = np.empty(n_columns)
+    total = squares = 0.0
+    for first in range(0, weight.shape[0], _SHORT):
+        # A sum for a few rows, since long ones lose digits.
+        part[:] = 0
+        for i in range(first, min(first + _SHORT, weight.shape[0])):
+            factor, row = np.float64(weight[i]), rows[i]
+            residual = targets[i] - factor * base
+            for j in range(n_columns):
+                residual -= row[j] * coef[j]
+            total += factor * residual
+            squares += residual * residual
+            for j in range(n_columns):
+                part[j] += residual * row[j]
+        for j in range(n_columns):
+            slope[j] += part[j]
+    return total, squares
 
 
 def csr_gradient(data, indices, indptr, row_weight, base, coef):

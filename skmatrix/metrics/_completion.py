@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from scipy import sparse
-from sklearn.utils import check_array
+from sklearn.utils import check_array, column_or_1d
 
 from .._sklearn import _check_sample_weight
 
@@ -137,6 +137,8 @@ def _differences(X_true, X_pred, mask, sample_weight):
     if n_bad:
         raise ValueError(f"X_pred is not finite at {n_bad} of the {true.size} compared entries.")
     if sample_weight is not None:
+        if not np.isscalar(sample_weight):
+            sample_weight = column_or_1d(sample_weight, input_name="sample_weight")
         sample_weight = _check_sample_weight(
             sample_weight, X_true, dtype=np.float64, ensure_non_negative=True
         )[rows]

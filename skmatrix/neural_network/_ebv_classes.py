@@ -41,10 +41,22 @@ def check_labels(y, name="y"):
 
 
 def _has_missing(y):
-    """Whether there is a None or NaN among targets."""
+    """Whether there is a None, NaN, NaT or NA among targets."""
     if y.dtype.kind == "f":
         return bool(np.isnan(y).any())
-    return y.dtype.kind == "O" and any(label is None or label != label for label in y)
+    if y.dtype.kind in "mM":
+        return bool(np.isnat(y).any())
+    if y.dtype.kind != "O" or set(map(type, y)) <= {str}:
+        return False
+    return any(map(_is_missing, y))
+
+
+def _is_missing(label):
+    """Whether an object stands for a label that is not there; those differ from themselves."""
+    if label is None:
+        return True
+    # An array is no label, and pandas' NA answers with itself.
+    return np.ndim(label) == 0 and str(label != label) != "False"
 
 
 def check_kind(labels, known, name):

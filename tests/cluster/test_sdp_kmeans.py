@@ -9,6 +9,7 @@ import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.datasets import make_blobs
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
@@ -210,6 +211,13 @@ def test_general_solver_finds_the_same():
     pytest.importorskip("scs")
     model = SDPKMeans(3, solver="cvxpy").fit(X)
     assert adjusted_rand_score(model.labels_, SDPKMeans(3, random_state=0).fit(X).labels_) == 1
+
+
+def test_row_sums_are_not_blamed_where_they_are_met():
+    X, _ = make_blobs(60, centers=3, random_state=0)
+    with pytest.warns(ConvergenceWarning, match=r"after max_iter=50 iterations\. Increase"):
+        model = SDPKMeans(3, solver="admm", max_iter=50, random_state=0).fit(X)
+    assert model.feasibility_ < 1e-4
 
 
 def test_too_few_steps_are_told():

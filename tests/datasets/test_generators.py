@@ -64,6 +64,15 @@ class TestMakeLowRankMatrixCompletion:
         assert_allclose(few, 3 / 20, atol=0.07)
         assert_allclose(many, 15 / 20, atol=0.09)
 
+    def test_share_of_any_kind_of_number(self):
+        shares = (0.5, np.float32(0.5), np.float64(0.5), 2400)
+        seen = {
+            int(np.isfinite(make_low_rank_matrix_completion(60, 80, n_observed=n)[0]).sum())
+            for n in shares
+        }
+        assert seen == {2400}
+        assert np.isfinite(make_low_rank_matrix_completion(n_observed=1.0)[0]).all()
+
     @pytest.mark.parametrize(
         ("options", "match"),
         [

@@ -512,3 +512,8 @@ def test_targets_beyond_the_precision_of_the_coordinates_are_refused(size):
     weight = np.ones(len(Y))
     weight[0] = 0
     funbat().fit(X.astype(np.float32), np.append(size, Y[1:]), sample_weight=weight)
+
+
+def test_lengths_that_nothing_has_are_not_looked_at():
+    lengths = {"length_scale": 1e-61, "kernel": "iid", "length_scale_bounds": (1e-300, 1e300)}
+    funbat(optimize_length_scale=False, **lengths).fit(np.round(3 * X), Y)

@@ -207,3 +207,15 @@ def test_passes_end_where_a_mean_is_nearly_zero(monkeypatch):
     )
     SDPKMeans(2, n_subsample=100, random_state=0).fit(da.from_array(X, chunks=(100, 2)))
     assert len(passes) < 20
+
+
+@pytest.mark.parametrize("level", [0.0, 1e9, 1e12])
+def test_passes_go_on_beside_a_feature_of_a_high_level(level):
+    rng = np.random.default_rng(0)
+    places = np.array([[0.0, 0.0], [3.0, 0.0], [0.0, 3.0]])[np.arange(1200) % 3]
+    points = places + 1.5 * rng.standard_normal((1200, 2))
+    X = np.column_stack([points, np.full(1200, level)])
+    model = SDPKMeans(3, n_subsample=60, random_state=0).fit(da.from_array(X, chunks=(300, 3)))
+    labels = model.labels_.compute()
+    means = [points[labels == k].mean(axis=0) for k in range(3)]
+    assert_allclose(model.cluster_centers_[:, :2], means, atol=1e-10)

@@ -346,6 +346,7 @@ def test_bad_data_are_refused_and_change_nothing(case, capsys):
         ({"clip": (1, 2, 3)}, "clip must be a pair"),
         ({"clip": ("a", "b")}, "clip must be a pair"),
         ({"clip": (np.nan, 1)}, "clip must be a pair"),
+        ({"clip": (False, True)}, "clip must be a pair"),
         (
             {"init": (np.ones((3, 2)), np.ones((30, 2)))},
             r"init must hold factors of shapes \(40, 2\) and \(30, 2\). Got \(3, 2\) and \(30, 2\)",
@@ -518,3 +519,12 @@ def test_grid_search_over_rows_finds_penalty_and_rank():
     assert search.best_params_["alpha"] == 0.1
     assert np.all(search.cv_results_["mean_test_score"] < -0.7)  # noise has deviation 0.8
     assert search.best_estimator_.transform(X).shape == X.shape
+
+
+def test_bounds_may_be_on_one_side():
+    X = ratings()
+    plain = completion().fit(X).transform(X)
+    for low, high in ((3.0, np.inf), (-np.inf, 3.0)):
+        found = completion(clip=(low, high)).fit(X).transform(X)
+        holes = np.isnan(X)
+        assert_allclose(found[holes], np.clip(plain[holes], low, high))

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from numpy.testing import assert_allclose
 from sklearn.linear_model import LinearRegression
 
+from skmatrix._backend import get_backend
 from skmatrix.datasets import make_tall_regression
 from skmatrix.linear_model import SketchedRegression
 from skmatrix.linear_model import _sketched_regression_stream as streams
+from skmatrix.linear_model._sketched_regression_kernels import row_gradient
 from skmatrix.linear_model._sketched_regression_triangle import triangularise, update_triangle
 
 
@@ -190,3 +193,20 @@ def test_high_levels_cost_no_digits_on_dask():
         model = SketchedRegression(random_state=0)
         model.fit(da.from_array(X, chunks=(2000, 3)), y, weight)
     np.testing.assert_allclose(model.coef_, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("size", "factor"), [(1e-300, 1e9), (1e300, 1e-20)])
+def test_gradient_has_no_product_of_units_and_weights(order, size, factor):
+    """Such a product would leave the range of numbers where the rows do not."""
+    rng = np.random.default_rng(0)
+    values = np.asarray(size * rng.standard_normal((40, 9)), order=order)
+    unit = np.full(9, 2.0 ** -np.round(np.log2(size)))
+    arrays = (
+        values, rng.standard_normal((40, 1)), size * rng.standard_normal(9), unit,
+        np.full(40, factor), rng.standard_normal((10, 1)),
+    )  # fmt: skip
+    expected = row_gradient(get_backend("numpy", values), *arrays, intercept=True)
+    found = row_gradient(get_backend("numba", values), *arrays, intercept=True)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert_allclose(ours, theirs, rtol=1e-10)

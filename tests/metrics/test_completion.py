@@ -95,6 +95,10 @@ class TestErrors:
 
     def test_weights(self, masked, plain, data):
         X, truth, _ = data
+        weight = np.arange(30.0)
+        column = masked(X, truth, sample_weight=weight[:, None].tolist())
+        assert column == masked(X, truth, sample_weight=weight)
+        assert masked(X, truth, sample_weight=2.0) == masked(X, truth)
         with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
             masked(X, truth, sample_weight=np.arange(30) - 1)
         with pytest.raises(ValueError, match="at least one non-zero"):

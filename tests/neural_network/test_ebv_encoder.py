@@ -69,3 +69,11 @@ def test_a_failed_fit_leaves_the_encoder_as_it_was():
     with pytest.raises(ValueError, match="has 4 vectors"):
         encoder.set_params(dim=4, basis="orthogonal").fit(np.arange(9))
     np.testing.assert_array_equal(encoder.transform(WORDS), before)
+
+
+@pytest.mark.parametrize(
+    "labels", [["a", None], [1, np.nan], np.array(["2020-01-01", "NaT"], dtype="M8[D]")]
+)
+def test_missing_labels_are_named(labels):
+    with pytest.raises(ValueError, match="y contains missing labels"):
+        EBVEncoder().fit(labels)
