@@ -19,8 +19,8 @@ INSTANCES: dict[str, list[dict]] = {
     ],
     "EBVEncoder": [{}, {"dim": 2, "basis": "optimize"}],
     "FunBaT": [
-        {"rank": 2, "max_iter": 25, "tol": 1e-3},
-        {"rank": 2, "decomposition": "cp", "kernel": "matern32", "max_iter": 25, "tol": 1e-3},
+        {"rank": 2, "max_iter": 25, "tol": 1e-3, "n_init": 1},
+        {"rank": 2, "decomposition": "cp", "kernel": "matern32", "max_iter": 25, "n_init": 1},
     ],
     "ILASDPClustering": [
         {"n_clusters": 2, "n_init": 2},

@@ -244,7 +244,7 @@ def test_monitor_and_progress_bar_run_beside_the_fit(alpha, data, capsys):
 def test_unfinished_steps_warn(data):
     X, Y, _ = data
     for alpha in (0.0, (1.0, 2.0)):
-        with pytest.warns(ConvergenceWarning, match="after max_iter=1 iterations the change is"):
+        with pytest.warns(ConvergenceWarning, match="after max_iter=1 iterations the gradient is"):
             model = fit("iterative", X, Y, max_iter=1, alpha=alpha)
         assert model.n_iter_ == 1
 
