@@ -78,6 +78,9 @@ def works_or_is_named(estimator, parameter, value):
 
 def _complaints(error, parameter):
     """What is wrong with an error; parts of a list may go by the singular of the parameter."""
+    if isinstance(error, ImportError) and "pip install" in str(error):
+        # The library that would know the value is not here.
+        return []
     kinds = (ValueError, TypeError, FloatingPointError)
     if isinstance(error, kinds) and parameter.removesuffix("s") in str(error):
         return []
