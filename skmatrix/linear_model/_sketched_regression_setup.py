@@ -50,7 +50,9 @@ def read_rows(estimator, be, X, y, sample_weight, *, reset, allow_zero=False):
         y_numeric=True,
         reset=reset,
     )
-    y = be.home.astype(y, X.dtype) if not isinstance(y, np.ndarray) else y.astype(X.dtype)
+    # Targets beyond the precision of X are found out with the sums that they make.
+    with np.errstate(over="ignore"):
+        y = be.home.astype(y, X.dtype) if not isinstance(y, np.ndarray) else y.astype(X.dtype)
     root_weight = None
     if sample_weight is not None:
         weight = _check_sample_weight(
