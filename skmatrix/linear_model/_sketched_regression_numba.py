@@ -37,7 +37,7 @@ def _without_none(values, shift, unit, weight):
 
 def _is_by_columns(values):
     """Whether neighbours in memory are in a column, as in most data frames."""
-    return values.strides[0] < values.strides[1]
+    return abs(values.strides[0]) < abs(values.strides[1])
 
 
 @njit(**_JIT)

@@ -145,6 +145,9 @@ def _differences(X_true, X_pred, mask, sample_weight):
         if not sample_weight.any():
             raise ValueError("sample_weight is zero in all rows that have entries to compare.")
         sample_weight = sample_weight / sample_weight.max()
+        # Differences without weight may be infinite.
+        used = sample_weight > 0
+        predicted, true, sample_weight = predicted[used], true[used], sample_weight[used]
     with np.errstate(over="ignore"):
         return np.subtract(predicted, true, dtype=np.float64), sample_weight
 

@@ -253,7 +253,8 @@ def _checked_kernel(K, name):
     K = check_array(to_numpy(K), dtype=np.float64, input_name=name)
     if K.shape[0] != K.shape[1]:
         raise ValueError(f"{name} must be square. Got an array of shape {K.shape}.")
-    refuse_asymmetric(K, name)
+    # It may have been computed in single precision.
+    refuse_asymmetric(K, name, tol=1e-5)
     return K
 
 

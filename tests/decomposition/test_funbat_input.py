@@ -511,9 +511,11 @@ def test_targets_beyond_the_precision_of_the_coordinates_are_refused(size):
         funbat().fit(X.astype(np.float32), size * Y)
     weight = np.ones(len(Y))
     weight[0] = 0
-    funbat().fit(X.astype(np.float32), np.append(size, Y[1:]), sample_weight=weight)
+    model = funbat().fit(X.astype(np.float32), np.append(size, Y[1:]), sample_weight=weight)
+    assert np.isfinite(model.predict(X.astype(np.float32))).all()
 
 
 def test_lengths_that_nothing_has_are_not_looked_at():
     lengths = {"length_scale": 1e-61, "kernel": "iid", "length_scale_bounds": (1e-300, 1e300)}
-    funbat(optimize_length_scale=False, **lengths).fit(np.round(3 * X), Y)
+    model = funbat(optimize_length_scale=False, **lengths).fit(np.round(3 * X), Y)
+    assert np.isfinite(model.predict(np.round(3 * X))).all()

@@ -105,6 +105,9 @@ def test_coefficients_out_of_range_are_an_error():
         KroneckerSBL().fit((FACTORS[0] * 1e-300, FACTORS[1] * 1e-300), Y)
     with pytest.raises(ValueError, match="beyond single precision"):
         KroneckerSBL().fit(MATRIX.astype(np.float32), Y * 1e100)
+    # Features that tell nothing leave an intercept alone.
+    with pytest.raises(ValueError, match="beyond single precision"):
+        KroneckerSBL().fit(np.ones(MATRIX.shape, dtype=np.float32), 1e100 * (1 + Y))
 
 
 @unfinished

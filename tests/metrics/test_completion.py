@@ -99,6 +99,9 @@ class TestErrors:
         column = masked(X, truth, sample_weight=weight[:, None].tolist())
         assert column == masked(X, truth, sample_weight=weight)
         assert masked(X, truth, sample_weight=2.0) == masked(X, truth)
+        far = np.where(np.arange(30)[:, None] == 0, -np.sign(X) * 1.7e308, truth)
+        large = np.where(np.arange(30)[:, None] == 0, np.sign(X) * 1.7e308, X)
+        assert masked(large, far, sample_weight=weight) == masked(X, truth, sample_weight=weight)
         with pytest.raises(ValueError, match="Negative values in data passed to `sample_weight`"):
             masked(X, truth, sample_weight=np.arange(30) - 1)
         with pytest.raises(ValueError, match="at least one non-zero"):
